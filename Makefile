@@ -1,0 +1,76 @@
+# Every command of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+MAKEFLAGS += --no-print-directory
+
+# Start of a long step: a line with the time since `make` began.
+STEP = @printf '\033[36m[%4ss]\033[0m %s\n' "$$(( $$(date +%s) - $(BEGAN) ))"
+BEGAN := $(shell date +%s)
+CONSOLE := aggregator/console
+
+.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak clean openapi deny
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+setup: ## install what build and demo need (idempotent)
+	@deploy/setup.sh --minimal
+
+setup-full: ## install also what the tests need
+	@deploy/setup.sh --full
+
+build: setup ## build every program (debug profile)
+	$(STEP) 'cargo build'
+	@cargo build --workspace --bins
+
+demo: setup ## run a whole site and its headquarters on this machine; keys are shown on the screen
+	@python3 deploy/demo/demo.py $(ARGS)
+
+demo-link: ## of a running demo: STATE=up|refused|half_open
+	@python3 deploy/demo/demo.py --set-link $(STATE)
+
+demo-fault: ## of a running demo: put a device in or out of order (DEVICE=name, optional)
+	@python3 deploy/demo/demo.py --toggle-fault $(DEVICE)
+
+test: setup-full lint ## everything: format, lints, build, console tests, Rust tests, end-to-end tests
+	$(STEP) 'cargo build'
+	@cargo build --workspace --bins --tests
+	$(STEP) 'console tests'
+	@$(MAKE) console-tests
+	$(STEP) 'Rust and end-to-end tests'
+	@deploy/cargo-test.sh
+
+check: ## the quick part of the tests: no end-to-end runs
+	@deploy/cargo-test.sh -E 'not (package(minewatch-tests) and kind(test))'
+
+lint: ## formatting and lints, warnings are errors
+	$(STEP) 'formatting'
+	@cargo fmt --all --check
+	$(STEP) 'clippy'
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+console-tests: ## type check and unit tests of the console
+	@cd $(CONSOLE) && npm test --silent
+
+rust-tests: ## only the Rust tests; FILTER=name narrows
+	@deploy/cargo-test.sh $(FILTER)
+
+deny: ## licences, sources and advisories (needs cargo-deny and network)
+	@cargo deny check
+
+bench: setup ## measure; ONLY=name runs one measurement
+	@cargo build --release --workspace --bins
+	@cargo run --release -p minewatch-tests --bin bench -- $(ONLY)
+
+soak: setup-full ## the fault tests for hours (HOURS=8): long outages, thousands of kills
+	@cargo build --workspace --bins
+	@MINEWATCH_SOAK=1 MINEWATCH_SOAK_HOURS=$(or $(HOURS),8) cargo nextest run -p minewatch-tests --profile soak --test outage --test kills --no-capture
+
+openapi: build ## write docs/openapi.json from the code
+	@target/debug/aggregator openapi > docs/openapi.json
+	@echo docs/openapi.json
+
+clean: ## remove everything that was built
+	@rm -rf target $(CONSOLE)/dist $(CONSOLE)/node_modules .cache vendor

@@ -1,0 +1,57 @@
+/** Numbers, times and ages as people read them. Pure: the clock is an argument. */
+import type { Lang } from './i18n'
+
+/**
+ * Decimals by size, never an exponent; `—` where there is no value. `scale` is the largest
+ * number the value is compared with, so that 0 mm of rain under a limit of 60 reads `0.00`.
+ */
+export function formatValue(value: number | null | undefined, scale = 0): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '—'
+  const size = Math.max(Math.abs(value), Math.abs(scale))
+  const digits = size >= 1000 ? 1 : size >= 10 ? 2 : 3
+  const text = value.toFixed(digits)
+  return /^-0\.?0*$/.test(text) ? text.slice(1) : text
+}
+
+/** A limit as it was configured: no padding zeros. */
+export function formatLimit(value: number): string {
+  return String(Number(value.toPrecision(6)))
+}
+
+export function formatCount(value: number, lang: Lang): string {
+  return value.toLocaleString(lang === 'zh' ? 'zh-CN' : 'en-GB')
+}
+
+const UNITS: Record<Lang, { s: string; m: string; h: string; d: string }> = {
+  zh: { s: ' 秒', m: ' 分', h: ' 小时', d: ' 天' },
+  en: { s: ' s', m: ' min', h: ' h', d: ' d' },
+}
+
+/** A duration in its one fitting unit; negative durations (clock skew) read as zero. */
+export function formatAge(ms: number, lang: Lang): string {
+  const units = UNITS[lang]
+  const s = Math.max(0, Math.floor(ms / 1000))
+  if (s < 100) return `${s}${units.s}`
+  if (s < 100 * 60) return `${Math.floor(s / 60)}${units.m}`
+  if (s < 72 * 3600) return `${Math.floor(s / 3600)}${units.h}`
+  return `${Math.floor(s / 86400)}${units.d}`
+}
+
+const pad = (n: number): string => String(n).padStart(2, '0')
+
+/** Local time of day, with the date when it is not today and the year when it is not this one. */
+export function formatTime(iso: string | null | undefined, nowMs: number): string {
+  const ms = iso ? Date.parse(iso) : NaN
+  if (Number.isNaN(ms)) return '—'
+  const at = new Date(ms)
+  const now = new Date(nowMs)
+  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`
+  if (at.toDateString() === now.toDateString()) return time
+  const day = `${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${time}`
+  return at.getFullYear() === now.getFullYear() ? day : `${at.getFullYear()}-${day}`
+}
+
+/** Configuration hashes are long; twelve characters tell two apart. */
+export function shortHash(hash: string | null): string {
+  return hash ? hash.replace(/^sha256:/, '').slice(0, 12) : '—'
+}

@@ -1,0 +1,17 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { defineConfig } from 'vite'
+
+// The build is embedded in the aggregator and served under `default-src 'self'`:
+// nothing inline, no data: URLs, no request to another origin.
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    proxy: { '/api': process.env.MINEWATCH_URL ?? 'http://127.0.0.1:8080' },
+  },
+})

@@ -1,0 +1,208 @@
+//! The routes that answer once.
+
+use super::query::{self, Asked};
+use super::view::{self, AlarmView, GatewayView, HistoryView, LedgerView, PointView, QuarantineView, ReadingsView};
+use super::view::{BrokerView, StoreView, SystemView};
+use super::{Api, Problem};
+use crate::clock;
+use crate::live::Latest;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use minewatch_domain::{GatewayId, PointId};
+use std::collections::BTreeMap;
+
+type Answer<T> = Result<Json<T>, Problem>;
+type Params = Result<Query<Asked>, axum::extract::rejection::QueryRejection>;
+
+fn asked(params: Params) -> Result<Asked, Problem> {
+    params.map(|Query(asked)| asked).map_err(|e| Problem::bad(e.body_text()))
+}
+
+impl Api {
+    pub(super) async fn gateway_list(&self) -> Result<Vec<GatewayView>, Problem> {
+        let rows = self.store.gateways().await?;
+        let views = rows.iter().map(|row| {
+            view::gateway(row, self.live.link(&row.gateway).as_ref(), self.live.latest_at(&row.gateway))
+        });
+        Ok(views.collect())
+    }
+
+    pub(super) async fn point_list(&self, gateway: Option<&GatewayId>) -> Result<Vec<PointView>, Problem> {
+        let now = clock::now();
+        let rows = self.store.points(gateway).await?;
+        let mut live: BTreeMap<GatewayId, BTreeMap<PointId, Latest>> = BTreeMap::new();
+        let mut views = Vec::with_capacity(rows.len());
+        for row in rows {
+            let known = live.entry(row.gateway.clone()).or_insert_with(|| self.live.latest(&row.gateway));
+            let newest = match (known.get(&row.point).copied(), row.latest) {
+                (Some(live), Some(stored)) if stored.at > live.at => Some(stored),
+                (Some(live), _) => Some(live),
+                (None, stored) => stored,
+            };
+            views.push(view::point(&row.gateway, &row.point, row.described.as_ref(), newest.as_ref(), now));
+        }
+        Ok(views)
+    }
+
+    pub(super) async fn alarm_list(
+        &self,
+        active: bool,
+        gateway: Option<&GatewayId>,
+        limit: i64,
+    ) -> Result<Vec<AlarmView>, Problem> {
+        Ok(self.store.alarms(active, gateway, limit).await?.iter().map(view::alarm).collect())
+    }
+
+    pub(super) fn system_view(&self) -> SystemView {
+        let failure = self.health.failure();
+        SystemView {
+            instance: format!("{:016x}", self.instance),
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            store: StoreView {
+                kind: self.store.dialect().name().to_owned(),
+                ok: failure.is_none(),
+                error: failure.map(|(error, since)| format!("{error} (since {})", clock::text(since))),
+            },
+            broker: BrokerView {
+                url: self.broker_url.clone(),
+                embedded: self.embedded,
+                connected: self.metrics.broker_connected.get() == 1,
+            },
+            disk_free_mb: self.disk_free_mb(),
+            started_at: clock::text(self.started),
+            now: clock::text(clock::now()),
+        }
+    }
+
+    fn disk_free_mb(&self) -> Option<u64> {
+        let file = self.store.file()?;
+        let disk = rustix::fs::statvfs(file).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize) >> 20)
+    }
+}
+
+/// Every gateway.
+#[utoipa::path(get, path = "/api/v1/gateways", responses((status = 200, body = Vec<GatewayView>)))]
+pub(super) async fn gateways(State(api): State<Api>) -> Answer<Vec<GatewayView>> {
+    Ok(Json(api.gateway_list().await?))
+}
+
+/// Points with their newest value.
+#[utoipa::path(get, path = "/api/v1/points", params(("gateway" = Option<String>, Query)),
+    responses((status = 200, body = Vec<PointView>)))]
+pub(super) async fn points(State(api): State<Api>, params: Params) -> Answer<Vec<PointView>> {
+    let gateway = asked(params)?.gateway()?;
+    Ok(Json(api.point_list(gateway.as_ref()).await?))
+}
+
+/// The history of one point.
+#[utoipa::path(get, path = "/api/v1/points/{gateway}/{point}/history",
+    params(("gateway" = String, Path), ("point" = String, Path), ("from" = Option<String>, Query),
+        ("to" = Option<String>, Query), ("max_points" = Option<u32>, Query)),
+    responses((status = 200, body = HistoryView)))]
+pub(super) async fn history(
+    State(api): State<Api>,
+    Path((gateway, point)): Path<(String, String)>,
+    params: Params,
+) -> Answer<HistoryView> {
+    let asked = asked(params)?;
+    let (gateway, point) = (query::gateway(&gateway)?, query::point(&point)?);
+    let ((from, to), points) = (asked.range(clock::now())?, asked.max_points()?);
+    let row = api.store.point(&gateway, &point).await?.ok_or_else(|| Problem::not_found("point"))?;
+    let history = api.store.history(row.num, from, to, points).await?;
+    Ok(Json(HistoryView {
+        gateway: gateway.to_string(),
+        point: point.to_string(),
+        unit: row.described.map(|d| d.unit),
+        bucket_ms: history.bucket_us.div_euclid(1_000),
+        raw: history.bucket_us == 0,
+        samples: history.samples.iter().map(view::sample).collect(),
+    }))
+}
+
+/// Raw ledger rows of one point.
+#[utoipa::path(get, path = "/api/v1/readings",
+    params(("gateway" = String, Query), ("point" = String, Query), ("from" = Option<String>, Query),
+        ("to" = Option<String>, Query), ("after" = Option<String>, Query), ("limit" = Option<u32>, Query)),
+    responses((status = 200, body = ReadingsView)))]
+pub(super) async fn readings(State(api): State<Api>, params: Params) -> Answer<ReadingsView> {
+    let asked = asked(params)?;
+    let gateway = asked.gateway()?.ok_or_else(|| Problem::bad("gateway is needed"))?;
+    let point = asked.point.as_deref().map(query::point).transpose()?;
+    let point = point.ok_or_else(|| Problem::bad("point is needed"))?;
+    let (range, after, limit) = (asked.range(clock::now())?, asked.after()?, asked.limit(1_000)?);
+    if range.1.micros() - range.0.micros() > crate::store::RANGE_US_MAX {
+        return Err(Problem::bad("at most 31 days at once"));
+    }
+    let row = api.store.point(&gateway, &point).await?.ok_or_else(|| Problem::not_found("point"))?;
+    let rows = api.store.readings(row.num, range, after, limit).await?;
+    let full = rows.len() as i64 == limit;
+    let next = rows.last().filter(|_| full).map(|(r, stream)| format!("{}-{stream}-{}", r.at.micros(), r.seq));
+    Ok(Json(ReadingsView { next, rows: rows.iter().map(|(row, _)| view::reading(&point, row)).collect() }))
+}
+
+/// Alarms, worst and newest first.
+#[utoipa::path(get, path = "/api/v1/alarms",
+    params(("state" = Option<String>, Query), ("gateway" = Option<String>, Query), ("limit" = Option<u32>, Query)),
+    responses((status = 200, body = Vec<AlarmView>)))]
+pub(super) async fn alarms(State(api): State<Api>, params: Params) -> Answer<Vec<AlarmView>> {
+    let asked = asked(params)?;
+    let active = match asked.state.as_deref() {
+        None | Some("active") => true,
+        Some("all") => false,
+        Some(_) => return Err(Problem::bad("state must be active or all")),
+    };
+    Ok(Json(api.alarm_list(active, asked.gateway()?.as_ref(), asked.limit(1_000)?).await?))
+}
+
+/// Every transition of one alarm.
+#[utoipa::path(get, path = "/api/v1/alarms/{gateway}/{alarm}/journal",
+    params(("gateway" = String, Path), ("alarm" = String, Path), ("limit" = Option<u32>, Query)),
+    responses((status = 200, body = Vec<AlarmView>)))]
+pub(super) async fn journal(
+    State(api): State<Api>,
+    Path((gateway, alarm)): Path<(String, String)>,
+    params: Params,
+) -> Answer<Vec<AlarmView>> {
+    let limit = asked(params)?.limit(query::LIMIT_MAX)?;
+    let rows = api.store.journal(&query::gateway(&gateway)?, &query::point(&alarm)?, limit).await?;
+    match rows.is_empty() {
+        true => Err(Problem::not_found("alarm")),
+        false => Ok(Json(rows.iter().map(view::alarm).collect())),
+    }
+}
+
+/// What is complete, what is missing and why.
+#[utoipa::path(get, path = "/api/v1/ledger", params(("gateway" = Option<String>, Query)),
+    responses((status = 200, body = Vec<LedgerView>)))]
+pub(super) async fn ledger(State(api): State<Api>, params: Params) -> Answer<Vec<LedgerView>> {
+    let gateway = asked(params)?.gateway()?;
+    Ok(Json(api.store.ledger(gateway.as_ref()).await?.iter().map(view::ledger).collect()))
+}
+
+/// Refused payloads and records.
+#[utoipa::path(get, path = "/api/v1/quarantine", params(("limit" = Option<u32>, Query)),
+    responses((status = 200, body = QuarantineView)))]
+pub(super) async fn quarantine(State(api): State<Api>, params: Params) -> Answer<QuarantineView> {
+    let (entries, counts) = api.store.quarantine(asked(params)?.limit(100)?).await?;
+    Ok(Json(QuarantineView { entries: entries.iter().map(view::quarantine).collect(), counts }))
+}
+
+/// Headquarters itself.
+#[utoipa::path(get, path = "/api/v1/system", responses((status = 200, body = SystemView)))]
+pub(super) async fn system(State(api): State<Api>) -> Json<SystemView> {
+    Json(api.system_view())
+}
+
+pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], api.metrics.text())
+}
+
+/// Ready: the store takes transactions and gateways are heard.
+pub(super) async fn ready(State(api): State<Api>) -> Response {
+    let (store, broker) = (api.health.failure().is_none(), api.metrics.broker_connected.get() == 1);
+    let status = if store && broker { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(serde_json::json!({ "ready": store && broker, "store": store, "broker": broker }))).into_response()
+}

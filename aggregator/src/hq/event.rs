@@ -1,0 +1,171 @@
+//! Headquarters messages as CloudEvents 1.0 structured JSON, and their topic leaves. Pure.
+
+use crate::clock;
+use crate::live::{Latest, Link, LinkState};
+use minewatch_domain::{AlarmTransition, At, CataloguePoint, GatewayId, PointId, SitePath};
+use serde_json::{Value, json};
+
+/// Content type of every headquarters payload.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+/// The alarm headquarters itself keeps for each gateway.
+pub const LINK_ALARM: &str = "gateway.link-hq";
+
+/// A message waiting in the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// Unique; a repeated fact makes no second message.
+    pub key: String,
+    /// Topic below the site path.
+    pub leaf: String,
+    /// Kept by the broker as the current state.
+    pub retain: bool,
+    /// CloudEvent.
+    pub payload: String,
+}
+
+/// Full topic of a leaf.
+pub fn topic(path: &SitePath, leaf: &str) -> String {
+    format!("{}/hq/{}/{}/{}/{}/{leaf}", minewatch_domain::topics::ROOT, path.group, path.company, path.mine, path.facility)
+}
+
+/// The path used until a gateway's catalogue says where it stands.
+pub fn unassigned() -> SitePath {
+    let level = || "unassigned".to_owned();
+    SitePath { group: level(), company: level(), mine: level(), facility: level() }
+}
+
+/// A path level must be a slug: anything else could escape the topic tree.
+pub fn is_sound(path: &SitePath) -> bool {
+    [&path.group, &path.company, &path.mine, &path.facility].into_iter().all(|level| PointId::parse(level).is_ok())
+}
+
+fn envelope(kind: &str, id: &str, gateway: &GatewayId, subject: &str, at: At, data: Value) -> String {
+    json!({
+        "specversion": "1.0",
+        "type": format!("minewatch.{kind}.v1"),
+        "source": format!("/minewatch/gw/{gateway}"),
+        "id": id,
+        "subject": subject,
+        "time": clock::text(at),
+        "datacontenttype": "application/json",
+        "dataschema": format!("urn:minewatch:schema:{kind}:v1"),
+        "data": data,
+    })
+    .to_string()
+}
+
+/// The messages of one alarm transition: the event always, the state when this is the state.
+pub fn alarm(gateway: &GatewayId, alarm: &AlarmTransition, state: bool, now: At) -> Vec<Outgoing> {
+    let data = json!({
+        "gateway": gateway,
+        "alarm": alarm.alarm,
+        "revision": alarm.revision,
+        "sequence": alarm.revision,
+        "kind": alarm.kind,
+        "point": alarm.point,
+        "level": alarm.to,
+        "from_level": alarm.from,
+        "at": clock::text(alarm.at),
+        "ingested_at": clock::text(now),
+        "value": alarm.value,
+        "limit": alarm.limit,
+        "rule": alarm.rule,
+        "why": alarm.why,
+    });
+    let id = format!("{gateway}/{}/{}", alarm.alarm, alarm.revision);
+    let message = |kind: &str, leaf: &str, retain| Outgoing {
+        key: format!("{kind}:{id}"),
+        leaf: format!("alarm/{gateway}.{}/{leaf}", alarm.alarm),
+        retain,
+        payload: envelope(kind, &id, gateway, alarm.alarm.as_str(), alarm.at, data.clone()),
+    };
+    let mut messages = vec![message("alarm.event", "event", false)];
+    if state {
+        messages.push(message("alarm.state", "state", true));
+    }
+    messages
+}
+
+/// The leaf of a point's value.
+pub fn value_leaf(gateway: &GatewayId, point: &PointId) -> String {
+    format!("point/{gateway}.{point}/value")
+}
+
+/// A point's newest value.
+pub fn value(gateway: &GatewayId, point: &PointId, latest: &Latest, unit: Option<&str>) -> String {
+    let data = json!({
+        "gateway": gateway,
+        "point": point,
+        "value": latest.value,
+        "unit": unit,
+        "quality": latest.quality,
+        "reason": latest.reason,
+        "at": clock::text(latest.at),
+        "at_us": latest.at.micros(),
+        "ingested_at": clock::text(latest.ingested),
+        "sequence": latest.at.micros(),
+    });
+    let id = format!("{gateway}/{point}/{}", latest.at.micros());
+    envelope("point.value", &id, gateway, point.as_str(), latest.at, data)
+}
+
+/// A gateway's presence.
+pub fn status(gateway: &GatewayId, link: &Link, now: At) -> String {
+    let data = json!({
+        "gateway": gateway,
+        "state": link.state,
+        "online": link.state == LinkState::Online,
+        "since": clock::text(link.since),
+        "last_heard_at": link.heard.map(clock::text),
+        "software": link.session.as_ref().map(|s| s.software.as_str()),
+        "started_at": link.session.as_ref().map(|s| clock::text(At(s.started_us))),
+        "sequence": link.since.micros(),
+    });
+    let id = format!("{gateway}/status/{}", link.since.micros());
+    envelope("gateway.status", &id, gateway, gateway.as_str(), now, data)
+}
+
+/// Describes a point to subscribers: names, unit, thresholds.
+pub fn descriptor(gateway: &GatewayId, point: &CataloguePoint, config: u64, now: At) -> String {
+    let data = json!({
+        "gateway": gateway,
+        "point": point.point,
+        "device": point.device,
+        "name": { "zh": point.name_zh, "en": point.name_en },
+        "unit": point.unit,
+        "period_ms": point.period_ms,
+        "keep_alive_ms": point.keep_alive_ms,
+        "high": point.high,
+        "low": point.low,
+    });
+    let id = format!("{gateway}/{}/{config:016x}", point.point);
+    envelope("point.meta", &id, gateway, point.point.as_str(), now, data)
+}
+
+/// The state of headquarters itself.
+pub fn system(instance: u64, store_ok: bool, error: Option<&str>, now: At) -> String {
+    json!({
+        "specversion": "1.0",
+        "type": "minewatch.system.status.v1",
+        "source": "/minewatch/hq",
+        "id": format!("{instance:016x}/{}", now.micros()),
+        "time": clock::text(now),
+        "datacontenttype": "application/json",
+        "data": { "instance": format!("{instance:016x}"), "online": true, "store_ok": store_ok, "error": error },
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_could_escape_the_tree_is_not_sound() {
+        assert!(is_sound(&unassigned()));
+        for bad in ["a/b", "#", "+", "", "矿"] {
+            let path = SitePath { mine: bad.to_owned(), ..unassigned() };
+            assert!(!is_sound(&path), "{bad:?}");
+        }
+    }
+}

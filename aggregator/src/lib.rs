@@ -1,0 +1,18 @@
+//! The headquarters program: hears gateways over MQTT, commits to the store, then acknowledges;
+//! serves headquarters topics, the HTTP interface and the console.
+//!
+//! Invariant: what a gateway is told to forget is durable in the store. Deliberately absent:
+//! instruments, cameras, and every decision about a dam (`models/`).
+
+pub mod api;
+pub mod broker;
+pub mod clock;
+pub mod config;
+pub mod hq;
+pub mod ingest;
+pub mod live;
+pub mod metrics;
+pub mod run;
+pub mod store;
+pub mod system;
+pub mod writer;

@@ -1,0 +1,70 @@
+//! `aggregator`: run, check a configuration, or print the interface description.
+
+use clap::{Parser, Subcommand};
+use minewatch_aggregator::{api, config::Config, run};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "aggregator", version, about = "Minewatch headquarters: store, topics, console")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run until told to stop (SIGTERM, SIGINT).
+    Run {
+        /// Settings, TOML; without it the embedded defaults.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Print one JSON line with the ports in use once everything listens.
+        #[arg(long)]
+        print_ready: bool,
+    },
+    /// Check settings and show them without secrets.
+    Check {
+        /// Settings, TOML.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Print the OpenAPI description.
+    Openapi,
+}
+
+fn load(file: Option<&PathBuf>) -> Result<Config, ExitCode> {
+    Config::load(file.map(PathBuf::as_path)).map_err(|problems| {
+        for problem in problems {
+            eprintln!("{problem}");
+        }
+        ExitCode::from(2)
+    })
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run { config, print_ready } => match load(config.as_ref()) {
+            Ok(config) => run::block_on(config, print_ready),
+            Err(code) => return code,
+        },
+        Command::Check { config } => match load(config.as_ref()) {
+            Ok(config) => {
+                println!("{}", config.shown());
+                Ok(())
+            }
+            Err(code) => return code,
+        },
+        Command::Openapi => {
+            println!("{}", api::openapi());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("aggregator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The wiring: every task is started here, sources are stopped first, the rest drains.
+
+use crate::api::{self, Api};
+use crate::broker::{self, BrokerAddress, Credentials, Listening};
+use crate::clock;
+use crate::config::{BrokerMode, Config};
+use crate::hq::{Board, Publisher};
+use crate::ingest::acks::{self, Acks};
+use crate::ingest::subscribe::Subscriber;
+use crate::ingest::{INPUTS_MAX, Input};
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::store::{Committer, Store};
+use crate::system::Health;
+use crate::writer::{Told, Writer};
+use anyhow::{Context, Result};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Longest time to finish what was begun when told to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
+
+/// Runs the program until it is told to stop.
+///
+/// # Errors
+/// When something it cannot run without is not there.
+pub fn block_on(config: Config, print_ready: bool) -> Result<()> {
+    log(config.log_json);
+    // Another provider may only have been installed by ourselves, in a test.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(config, print_ready))
+}
+
+fn log(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttd=off,rumqttc=warn,sqlx=warn"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call, in a test, keeps the first.
+    let _ = if json { lines.json().try_init() } else { lines.try_init() };
+}
+
+async fn connect_broker(config: &Config) -> Result<(BrokerAddress, Option<Listening>)> {
+    match &config.broker {
+        BrokerMode::External(address) => Ok((address.clone(), None)),
+        BrokerMode::Embedded { v5, v4 } => {
+            let listening = broker::start_embedded(*v5, *v4).await?;
+            let host = match listening.v5.ip() {
+                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+                std::net::IpAddr::V4(ip) => ip.to_string(),
+            };
+            let port = listening.v5.port();
+            let address = BrokerAddress { host, port, tls: false, credentials: Credentials::default() };
+            Ok((address, Some(listening)))
+        }
+    }
+}
+
+/// Gives the board and the live state what the store knows.
+async fn recall(store: &Store, live: &Live) -> Result<std::collections::BTreeMap<minewatch_domain::GatewayId, crate::hq::Site>> {
+    let now = clock::now();
+    for row in store.gateways().await? {
+        live.known(row.gateway, Some(row.heard), now);
+    }
+    for (gateway, values) in store.load_latest().await? {
+        live.update(&gateway, &values);
+    }
+    Ok(store.sites().await?)
+}
+
+async fn run(config: Config, print_ready: bool) -> Result<()> {
+    let (instance, started) = (rand::random::<u64>() >> 1, clock::now());
+    let metrics = Metrics::new();
+    let store = Store::open(&config.store).await.context("store")?;
+    metrics.store_ok.set(1);
+    let http = TcpListener::bind(config.http).await.with_context(|| format!("http.listen {}", config.http))?;
+    let (address, listening) = connect_broker(&config).await?;
+
+    let live = Live::new(instance >> 11);
+    let board = Board::default();
+    let health = Health::working();
+    let sites = recall(&store, &live).await.context("reading the store")?;
+    let shared_sites = Arc::new(Mutex::new(sites.clone()));
+    let (acks, ack_queue) = Acks::new(instance, metrics.clone());
+    let (inputs, inbox) = mpsc::channel::<Input>(INPUTS_MAX);
+    let (sources, stop) = (CancellationToken::new(), CancellationToken::new());
+    let client = |role: &str| format!("minewatch-{}-{role}-{instance:016x}", config.name);
+
+    let subscriber = Subscriber {
+        address: address.clone(),
+        client_id: client("ingest"),
+        group: config.shared_group.clone(),
+        inputs: inputs.clone(),
+        acks: acks.clone(),
+        live: live.clone(),
+        board: board.clone(),
+        metrics: metrics.clone(),
+    };
+    let publisher = Publisher {
+        properties: listening.is_none(),
+        address: address.clone(),
+        client_id: client("hq"),
+        instance,
+        board: board.clone(),
+        live: live.clone(),
+        store: store.clone(),
+        inputs,
+        metrics: metrics.clone(),
+        sites,
+    };
+    let told = Told {
+        acks,
+        live: live.clone(),
+        board,
+        metrics: metrics.clone(),
+        health: health.clone(),
+        sites: shared_sites,
+    };
+    let writer = Writer::new(Committer::new(store.clone()), told, config.keep_days, started);
+    let api = Api {
+        store: store.clone(),
+        live,
+        health,
+        metrics,
+        instance,
+        started,
+        broker_url: address.url(),
+        embedded: listening.is_some(),
+        token: config.read_token.as_deref().map(Arc::from),
+    };
+
+    let http_address = http.local_addr()?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(named("ingest", subscriber.run(sources.clone())));
+    tasks.spawn(named("headquarters topics", publisher.run(sources.clone())));
+    tasks.spawn(named("writer", writer.run(inbox)));
+    tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
+    tasks.spawn(named("http", api::serve(http, api, sources.clone())));
+    tasks.spawn(named("watchdog", watchdog(sources.clone())));
+
+    tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");
+    if print_ready {
+        let ready = serde_json::json!({ "ready": true, "http": http_address.to_string(),
+            "mqtt": listening.map_or_else(|| format!("{}:{}", address.host, address.port), |l| l.v5.to_string()),
+            "mqtt_v4": listening.map(|l| l.v4.to_string()), "instance": format!("{instance:016x}") });
+        println!("{ready}");
+    }
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+
+    let outcome = tokio::select! {
+        signal = signals() => signal,
+        Some(ended) = tasks.join_next() => Err(anyhow::anyhow!("task {} ended unasked", ended.unwrap_or("(panicked)"))),
+    };
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+    match &outcome {
+        Ok(()) => tracing::info!("stopping"),
+        Err(error) => tracing::error!(error = %error, "stopping"),
+    }
+    sources.cancel();
+    let drained = tokio::time::timeout(DRAIN_MAX, async { while tasks.join_next().await.is_some() {} }).await;
+    stop.cancel();
+    if drained.is_err() {
+        tracing::error!("not everything could be finished in time");
+    }
+    store.close().await;
+    outcome
+}
+
+async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
+    task.await;
+    name
+}
+
+async fn signals() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    Ok(())
+}
+
+/// Tells systemd that the runtime still runs tasks.
+async fn watchdog(stop: CancellationToken) {
+    let mut usec = 0;
+    let wanted = sd_notify::watchdog_enabled(false, &mut usec);
+    let period = if wanted && usec > 0 { Duration::from_micros(usec / 3) } else { Duration::from_secs(3_600) };
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(period) => {
+                let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
+            }
+            () = stop.cancelled() => return,
+        }
+    }
+}

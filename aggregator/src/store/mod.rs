@@ -1,0 +1,235 @@
+//! The durable truth of headquarters: SQLite by default, PostgreSQL for scale, one schema and one
+//! set of queries through `sqlx::Any`.
+//!
+//! Invariant: whatever an acknowledgement names was committed here before; marks and the records
+//! they cover are written in one transaction. Deliberately absent: MQTT, HTTP, and any decision
+//! about what a record means.
+
+mod alarms;
+mod bulk;
+mod catalogue;
+mod commit;
+mod history;
+mod ledger;
+mod marks;
+mod migrate;
+mod quarantine;
+mod read;
+mod rollup;
+#[cfg(test)]
+mod tests;
+
+pub use commit::{AlarmSeen, Committer, GapSeen, HelloAnswer, Outcome};
+pub use history::History;
+pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
+pub use read::{RANGE_US_MAX, AlarmRow, GatewayRow, HistorySample, OutboxRow, PointRow, QuarantineRow, ReadingRow};
+pub use rollup::{LatestMap, Upkeep};
+
+use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::{AnyPool, Executor, Row};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Readers at once; API requests beyond it wait, and fail after [`ACQUIRE_MAX`].
+const READERS_MAX: u32 = 6;
+/// Longest wait for a connection.
+const ACQUIRE_MAX: Duration = Duration::from_secs(5);
+/// Minute slots are the leading key of readings.
+pub const SLOT_US: i64 = 60_000_000;
+
+/// Why the store did not do what was asked. Nothing was committed, or nobody can tell: in both
+/// cases nothing may be acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or is gone.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The store's schema is newer than this program.
+    #[error("the store has schema version {found}, this program knows {known}; use a newer program")]
+    Newer {
+        /// Version in the store.
+        found: i64,
+        /// Highest version known.
+        known: i64,
+    },
+    /// The address is not a store.
+    #[error("store address {0:?} must be sqlite:FILE or postgres://...")]
+    Address(String),
+    /// The directory of the database file.
+    #[error("store directory: {0}")]
+    Directory(#[from] std::io::Error),
+}
+
+/// Which SQL is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// The embedded default.
+    Sqlite,
+    /// The scale-out store.
+    Postgres,
+}
+
+impl Dialect {
+    /// Name shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgresql",
+        }
+    }
+}
+
+/// An opened store: one writing connection and a few readers.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dialect: Dialect,
+    writer: AnyPool,
+    reader: AnyPool,
+    file: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens (and where needed creates or migrates) the store.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what is wrong.
+    pub async fn open(address: &str) -> Result<Store, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (dialect, url, file) = resolve(address)?;
+        if let Some(directory) = file.as_deref().and_then(Path::parent).filter(|d| !d.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory)?;
+        }
+        let writer = pool(&url, dialect, 1, false).await?;
+        migrate::run(&writer, dialect).await?;
+        let reader = pool(&url, dialect, READERS_MAX, true).await?;
+        Ok(Store { dialect, writer, reader, file })
+    }
+
+    /// Which SQL is spoken.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The database file, when there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, StoreError> {
+        Ok(match self.dialect {
+            Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
+            Dialect::Postgres => self.writer.begin().await?,
+        })
+    }
+}
+
+fn resolve(address: &str) -> Result<(Dialect, String, Option<PathBuf>), StoreError> {
+    if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+        return Ok((Dialect::Postgres, address.to_owned(), None));
+    }
+    let path = address.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    match path {
+        Some(path) if !path.is_empty() && !path.contains('?') => {
+            Ok((Dialect::Sqlite, format!("sqlite://{path}?mode=rwc"), Some(PathBuf::from(path))))
+        }
+        _ => Err(StoreError::Address(shown(address))),
+    }
+}
+
+/// The address without user and password, for people and logs.
+pub fn shown(address: &str) -> String {
+    match (address.split_once("://"), address.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => {
+            let rest = address[at + 1..].split('?').next().unwrap_or_default();
+            format!("{scheme}://{rest}")
+        }
+        _ => address.split('?').next().unwrap_or_default().to_owned(),
+    }
+}
+
+async fn pool(url: &str, dialect: Dialect, size: u32, reading: bool) -> Result<AnyPool, StoreError> {
+    let options = AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_MAX).after_connect(
+        move |connection, _| {
+            Box::pin(async move {
+                let settings: &[&'static str] = match (dialect, reading) {
+                    (Dialect::Sqlite, false) => &[
+                        "PRAGMA busy_timeout=5000",
+                        "PRAGMA journal_mode=WAL",
+                        "PRAGMA synchronous=FULL",
+                        "PRAGMA wal_autocheckpoint=4000",
+                        "PRAGMA journal_size_limit=67108864",
+                        "PRAGMA cache_size=-65536",
+                    ],
+                    (Dialect::Sqlite, true) => &["PRAGMA busy_timeout=5000", "PRAGMA query_only=1"],
+                    (Dialect::Postgres, false) => &["SET statement_timeout = '60s'"],
+                    // History seeks slot by slot; a hash or merge join would read the whole range.
+                    (Dialect::Postgres, true) => &[
+                        "SET default_transaction_read_only = on",
+                        "SET statement_timeout = '30s'",
+                        "SET enable_hashjoin = off",
+                        "SET enable_mergejoin = off",
+                    ],
+                };
+                for setting in settings {
+                    connection.execute(*setting).await?;
+                }
+                Ok(())
+            })
+        },
+    );
+    Ok(options.connect(url).await?)
+}
+
+/// Short column access by position.
+trait Columns {
+    fn int(&self, column: usize) -> Result<i64, sqlx::Error>;
+    fn maybe_int(&self, column: usize) -> Result<Option<i64>, sqlx::Error>;
+    fn text(&self, column: usize) -> Result<String, sqlx::Error>;
+    fn maybe_text(&self, column: usize) -> Result<Option<String>, sqlx::Error>;
+    fn maybe_real(&self, column: usize) -> Result<Option<f64>, sqlx::Error>;
+}
+
+impl Columns for AnyRow {
+    fn int(&self, column: usize) -> Result<i64, sqlx::Error> {
+        self.try_get::<i64, _>(column)
+    }
+    fn maybe_int(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get::<Option<i64>, _>(column)
+    }
+    fn text(&self, column: usize) -> Result<String, sqlx::Error> {
+        self.try_get::<String, _>(column)
+    }
+    fn maybe_text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+        self.try_get::<Option<String>, _>(column)
+    }
+    fn maybe_real(&self, column: usize) -> Result<Option<f64>, sqlx::Error> {
+        self.try_get::<Option<f64>, _>(column)
+    }
+}
+
+#[cfg(test)]
+mod address_tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        assert_eq!(shown("postgres://user:secret@db.example:5432/mw?sslmode=require"), "postgres://db.example:5432/mw");
+        assert_eq!(shown("sqlite:data/mw.db"), "sqlite:data/mw.db");
+        assert_eq!(shown("postgres://u:p@ss@host/db"), "postgres://host/db");
+    }
+
+    #[test]
+    fn only_sqlite_and_postgresql_are_stores() {
+        assert!(resolve("sqlite:data/mw.db").is_ok());
+        assert!(resolve("postgres://h/db").is_ok());
+        for bad in ["", "mysql://h/db", "sqlite:", "sqlite:a?mode=memory"] {
+            assert!(resolve(bad).is_err(), "{bad:?}");
+        }
+    }
+}

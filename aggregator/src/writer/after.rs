@@ -1,0 +1,134 @@
+//! What follows a commit: acknowledgements, live events, headquarters news, counters.
+
+use crate::api::view;
+use crate::clock;
+use crate::hq::{Board, Site};
+use crate::ingest::acks::Acks;
+use crate::ingest::{Input, admit::Batch};
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::store::{Outcome, Store, StoreError};
+use crate::system::Health;
+use minewatch_domain::GatewayId;
+use minewatch_domain::wire::MarkV1;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Catalogues known, for names and units in live events.
+pub type Sites = Arc<Mutex<BTreeMap<GatewayId, Site>>>;
+
+/// Everyone the writer tells.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Gateways.
+    pub acks: Acks,
+    /// Browsers.
+    pub live: Live,
+    /// Headquarters.
+    pub board: Board,
+    /// Operators.
+    pub metrics: Metrics,
+    /// Whether the store works.
+    pub health: Health,
+    /// Catalogues.
+    pub sites: Sites,
+}
+
+fn marks(batch: &Batch) -> impl Iterator<Item = MarkV1> + '_ {
+    let mark = |r: &std::ops::Range<u64>| MarkV1 { epoch: batch.epoch, lane: batch.lane.code(), from: r.start, to: r.end };
+    batch.ranges.iter().map(mark)
+}
+
+impl Told {
+    /// A link changed state.
+    pub fn link(&self, gateway: &GatewayId) {
+        self.board.link(gateway);
+        if let Some(link) = self.live.link(gateway) {
+            self.live.publish("link", &view::link_event(gateway, &link));
+        }
+    }
+
+    /// A transaction is durable.
+    pub fn committed(&self, inputs: &[Input], outcome: &Outcome, rows: usize, took: Duration) {
+        let mut ranges: BTreeMap<&GatewayId, Vec<MarkV1>> = BTreeMap::new();
+        for input in inputs {
+            match input {
+                Input::Batch(batch) => ranges.entry(&batch.gateway).or_default().extend(marks(batch)),
+                Input::Refused(refused) => {
+                    if let (Some(gateway), Some(batch)) = (&refused.refusal.gateway, refused.refusal.batch) {
+                        self.acks.refused(gateway, batch, &refused.refusal.detail);
+                    }
+                }
+                Input::Link(change) if !change.down => self.link(&change.gateway),
+                Input::Link(_) | Input::Hello(..) | Input::OutboxSent(_) => {}
+            }
+        }
+        for (gateway, marks) in ranges {
+            self.acks.committed(gateway, marks);
+        }
+        for answer in &outcome.answers {
+            self.acks.marks(&answer.gateway, answer.nonce, answer.marks.clone(), answer.catalogue);
+        }
+        if outcome.outbox {
+            self.board.outbox();
+        }
+        self.news(outcome);
+        self.metrics.commits.inc();
+        self.metrics.readings.inc_by(outcome.readings);
+        self.metrics.duplicates.inc_by(outcome.duplicates);
+        self.metrics.commit_seconds.observe(took.as_secs_f64());
+        self.metrics.commit_rows.observe(rows as f64);
+        if self.health.store_works() {
+            self.board.system(Ok(()));
+            self.metrics.store_ok.set(1);
+            tracing::info!("store takes transactions");
+            self.live.publish("system", &view::store_event(&self.health));
+        }
+    }
+
+    fn news(&self, outcome: &Outcome) {
+        for (gateway, values) in &outcome.values {
+            let newer = self.live.update(gateway, values);
+            if !newer.is_empty() {
+                self.board.values(gateway, &newer);
+                self.live.publish("values", &view::values_event(gateway, &newer));
+            }
+        }
+        let sites = self.sites.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for seen in outcome.alarms.iter().filter(|seen| seen.state) {
+            let point = seen.transition.point.as_ref();
+            let described = sites.get(&seen.gateway).zip(point).and_then(|(site, point)| site.points.get(point));
+            self.live.publish("alarm", &view::alarm_event(&seen.gateway, &seen.transition, seen.since, described));
+        }
+        for seen in &outcome.gaps {
+            self.live.publish("gap", &view::gap_event(&seen.gateway, seen.epoch, seen.seq, &seen.gap));
+        }
+    }
+
+    /// A catalogue came into force.
+    pub async fn site(&self, store: &Store, gateway: &GatewayId) {
+        match store.sites().await {
+            Ok(mut all) => {
+                if let Some(site) = all.remove(gateway) {
+                    self.board.site(gateway, site.clone());
+                    let mut sites = self.sites.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    sites.insert(gateway.clone(), site);
+                }
+            }
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "catalogue not readable"),
+        }
+    }
+
+    /// A transaction failed and will be tried again.
+    pub fn failed(&self, error: &StoreError, failures: u32) {
+        self.metrics.commit_failures.inc();
+        self.metrics.store_ok.set(0);
+        let text = error.to_string();
+        if self.health.store_fails(&text, clock::now()) {
+            tracing::error!(error = text, failures, "store does not take transactions; nothing is acknowledged");
+            self.board.system(Err(text));
+            self.live.publish("system", &view::store_event(&self.health));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+"""What must be seen in a demonstration; used by `demo.py --headless --assert` and so by the tests."""
+
+import time
+
+import programs as p
+
+WITHIN_S = 150
+LIVE_WITHIN_S = 15
+WANTED = {"yellow", "orange", "red"}
+AWAY_S = 10
+DRAINED_WITHIN_S = 45
+
+
+def _until(programs, view, what, seconds, condition):
+    """Refreshes the view until `condition` holds; fails with what is there instead."""
+    began = time.monotonic()
+    while True:
+        programs.must_run()
+        view.refresh()
+        if condition():
+            return time.monotonic() - began
+        if time.monotonic() - began > seconds:
+            raise p.Failed(f"{what}: not within {seconds} s\n{view.screen('')}")
+        time.sleep(0.2)
+
+
+def check(programs, view, say, seconds):
+    took = _until(programs, view, "live values", LIVE_WITHIN_S, lambda: len(view.live()) >= 5)
+    say(f"ok: {len(view.live())} points with live values after {took:.1f} s")
+
+    took = _until(programs, view, "yellow, orange and red on the API", seconds, lambda: WANTED <= view.seen_api)
+    say(f"ok: {sorted(view.seen_api)} seen on the API after {took:.1f} s")
+    _until(programs, view, "yellow, orange and red on the headquarters topics", 10, lambda: WANTED <= view.seen_hq)
+    say(f"ok: {sorted(view.seen_hq)} seen on the headquarters topics")
+    _until(programs, view, "siren coil", 10, lambda: view.siren_was_on)
+    say("ok: the siren sounds")
+
+    p.set_link("half_open")
+    time.sleep(AWAY_S)
+    p.set_link("up")
+    view.refresh()
+    before = view.counts()[0]
+
+    def whole():
+        received, missing, unexplained, complete = view.counts()
+        return received > before and missing == 0 and unexplained == 0 and complete
+
+    took = _until(programs, view, "complete ledger after a half-open link", DRAINED_WITHIN_S, whole)
+    received, missing, unexplained, _ = view.counts()
+    say(f"ok: {AWAY_S} s half-open, whole {took:.1f} s later: received {received}, missing {missing}, "
+        f"unexplained {unexplained}")
+    say("every check passed")
+    return 0

@@ -1,0 +1,166 @@
+"""Builds, starts and stops the demonstration's three programs."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "target" / "demo"
+STATE = DATA / "demo.json"
+HOST = "127.0.0.1"
+# All on loopback. The gateway talks to the relay, the relay to the broker inside the aggregator.
+PORTS = {"console": 18080, "broker": 18830, "broker_v4": 18840, "relay": 18831, "modbus": 15020,
+         "control": 15080, "site": 8081}
+READY_WITHIN_S = 60
+
+
+class Failed(Exception):
+    """Something an operator must read; the message says what to do."""
+
+
+def url(name, path=""):
+    return f"http://{HOST}:{PORTS[name]}{path}"
+
+
+def ask(address, body=None, timeout=3):
+    """GET, or POST of a JSON body; returns the JSON answer."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        return json.load(answer)
+
+
+def build(say):
+    say("building (the first time takes several minutes)")
+    done = subprocess.run(["cargo", "build", "--workspace", "--bins"], cwd=ROOT)
+    if done.returncode:
+        raise Failed("the build failed; see above")
+
+
+def check_ports():
+    for name, port in PORTS.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                raise Failed(f"port {port} ({name}) is in use; is another demonstration running?") from None
+
+
+def write_configs():
+    """The shipped demo site with this folder's spool and ports, and an aggregator with defaults."""
+    sites = ROOT / "firmware-configs" / "sites"
+    text = (sites / "demo.toml").read_text(encoding="utf-8")
+    sensors = (sites / "../sensors").resolve()
+    text = re.sub(r'(?m)^sensors\s*=.*$', "", text)
+    text = re.sub(r'(?m)^dir\s*=.*$', f'dir = "{DATA}/spool"', text, count=1)
+    text = re.sub(r'(?m)^url\s*=\s*"mqtt.*$', f'url = "mqtt://{HOST}:{PORTS["relay"]}"', text, count=1)
+    (DATA / "site.toml").write_text(f'sensors = "{sensors}"\n{text}', encoding="utf-8")
+    (DATA / "aggregator.toml").write_text(
+        f'[http]\nlisten = "{HOST}:{PORTS["console"]}"\n\n[store]\nurl = "sqlite:{DATA}/minewatch.db"\n\n'
+        f'[broker]\nlisten = "{HOST}:{PORTS["broker"]}"\nlisten_v4 = "{HOST}:{PORTS["broker_v4"]}"\n', encoding="utf-8")
+
+
+class Programs:
+    """The running children. `stop` ends them in the order in which nothing is lost."""
+
+    def __init__(self):
+        self.children = []
+
+    def start(self, name, *arguments):
+        program = ROOT / "target" / "debug" / name
+        if not program.is_file():
+            raise Failed(f"{program} is missing; run `make build`")
+        with open(DATA / f"{name}.log", "ab") as log:
+            child = subprocess.Popen([program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log,
+                                     stderr=log, cwd=DATA, start_new_session=True)
+        self.children.append((name, child))
+
+    def must_run(self):
+        for name, child in self.children:
+            if child.poll() is not None:
+                tail = (DATA / f"{name}.log").read_text(errors="replace").splitlines()[-20:]
+                raise Failed(f"{name} ended ({child.returncode}); it last said:\n" + "\n".join(tail))
+
+    def wait(self, what, condition):
+        until = time.monotonic() + READY_WITHIN_S
+        while True:
+            self.must_run()
+            try:
+                if condition():
+                    return
+            except (OSError, ValueError, KeyError):
+                pass
+            if time.monotonic() > until:
+                raise Failed(f"{what}: not within {READY_WITHIN_S} s; logs are in {DATA}")
+            time.sleep(0.1)
+
+    def stop(self):
+        for _, child in reversed(self.children):
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+                try:
+                    child.wait(timeout=15)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+        self.children.clear()
+
+
+def launch(programs, say, scenario, speed):
+    """Starts everything and returns when the console answers and the gateway is heard."""
+    shutil.rmtree(DATA, ignore_errors=True)
+    DATA.mkdir(parents=True)
+    check_ports()
+    write_configs()
+    say("starting the simulated mine")
+    speed = ["--speed", speed] if speed else []
+    programs.start("simulator", "run", "--modbus", f"{HOST}:{PORTS['modbus']}", "--control",
+                   f"{HOST}:{PORTS['control']}", "--relay", f"{HOST}:{PORTS['relay']}={HOST}:{PORTS['broker']}",
+                   "--scenario", scenario, *speed)
+    programs.wait("the simulator answers", lambda: ask(url("control", "/state")) is not None)
+    say("starting headquarters (aggregator with its own broker and SQLite)")
+    programs.start("aggregator", "run", "--config", DATA / "aggregator.toml")
+    programs.wait("headquarters is ready", lambda: ask(url("console", "/api/v1/system"))["store"]["ok"])
+    say("starting the gateway")
+    programs.start("gateway", "run", DATA / "site.toml")
+    programs.wait("the gateway is heard", lambda: ask(url("console", "/api/v1/gateways")))
+    STATE.write_text(json.dumps({"pid": os.getpid(), "control": url("control")}))
+
+
+def set_link(state):
+    """Cuts or restores the link of the running demonstration."""
+    ask(url("control", "/link"), {"state": state})
+
+
+def toggle_fault(device):
+    """Puts a device out of order, or back in order when it is."""
+    devices = ask(url("control", "/state"))["devices"]
+    faulty = next((d for d in devices if d["id"] == device), None)
+    if faulty is None:
+        raise Failed(f"no device {device!r}; there are " + ", ".join(d["id"] for d in devices))
+    if faulty["faults"]:
+        ask(url("control", "/clear"), {"device": device})
+        return f"{device} answers again"
+    ask(url("control", "/fault"), {"device": device, "fault": {"kind": "silence"}})
+    return f"{device} no longer answers"
+
+
+def main_guard(function):
+    """Runs `function`; a failure is a sentence, not a traceback."""
+    try:
+        return function()
+    except Failed as failed:
+        print(f"\ndemo: {failed}", file=sys.stderr)
+    except urllib.error.URLError as error:
+        print(f"\ndemo: no demonstration answers ({error.reason}); start one with `make demo`", file=sys.stderr)
+    return 1

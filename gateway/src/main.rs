@@ -1,0 +1,104 @@
+//! `gateway`: the site program. Subcommands parse their arguments and call the library.
+
+use clap::{Parser, Subcommand};
+use minewatch_gateway::qualify::Moment;
+use minewatch_gateway::site::{AlarmBook, Site};
+use minewatch_gateway::{clock, config, decode, probe, run};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Minewatch site gateway.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Logs as JSON lines.
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a site.
+    Run {
+        /// Site file.
+        site: PathBuf,
+        /// Print one JSON line with the chosen ports when ready.
+        #[arg(long)]
+        print_ready: bool,
+    },
+    /// Check a site file and the instrument files it names; prints every problem at once.
+    Check {
+        /// Site file.
+        site: PathBuf,
+    },
+    /// Read a device with every type and byte order side by side, for commissioning.
+    Probe(Box<probe::ProbeArgs>),
+    /// Print a wire message as JSON.
+    Decode(decode::DecodeArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_to_stderr(arguments.log_json);
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::warn!("a crypto provider was installed before");
+    }
+    let outcome = match arguments.command {
+        Command::Check { site } => return check(&site),
+        Command::Decode(args) => decode::print(&args),
+        Command::Run { site, print_ready } => block_on(run::run(&site, print_ready)),
+        Command::Probe(args) => block_on(probe::probe(*args)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gateway: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+fn log_to_stderr(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { builder.json().init() } else { builder.init() }
+}
+
+fn check(site: &std::path::Path) -> ExitCode {
+    let loaded = config::load(site).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let runnable = loaded.and_then(|config| {
+        let now = Moment::new(clock::wall(), clock::mono_ms());
+        let config = Arc::new(config);
+        Site::new(Arc::clone(&config), AlarmBook::default(), now).map(|_| config)
+    });
+    match runnable {
+        Ok(config) => {
+            println!(
+                "{}: ok: gateway {}, {} buses, {} devices, {} points, {} sirens, configuration {}",
+                site.display(),
+                config.gateway,
+                config.buses.len(),
+                config.devices.len(),
+                config.points.len(),
+                config.sirens.len(),
+                config.hash.hex()
+            );
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            for problem in &problems {
+                println!("{problem}");
+            }
+            println!("{}: {} problem(s)", site.display(), problems.len());
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The wiring diagram of the gateway. Only this module starts tasks and threads.
+//!
+//! ```text
+//!  bus tasks ──events──▶ site task ──records──▶ spool thread ◀──reads, acks── uplink task ◀─▶ broker
+//!      ▲                  │   ▲                     │ view                        │ view
+//!      └──coils── siren tasks │◀── link, spool health ──────────────────────────────┘
+//!                             └── local page, reload (SIGHUP)
+//! ```
+//!
+//! Shutdown: the field (buses, sirens) is stopped, the site task drains into the spool, the
+//! uplink waits briefly for the last acks; a stage that ends unasked ends the process.
+
+use crate::config::{self, SiteConfig};
+use crate::modbus::{BusCommand, BusConfig, BusCounters, BusEvent, COMMANDS_MAX, WallClock, run_bus};
+use crate::qualify::Moment;
+use crate::siren::run_siren;
+use crate::site::{self, AlarmBook, Ended, Field, Inbox, Shell, Site};
+use crate::spool::{self, SpoolSettings};
+use crate::uplink::{self, Uplink, UplinkView};
+use crate::{clock, http};
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Bus events waiting for the site task: about 10 s of a site with 25 polls a second. When it is
+/// full the polls wait (an instrument keeps its value).
+const EVENTS_MAX: usize = 256;
+
+/// Siren events waiting for the site task.
+const SIREN_EVENTS_MAX: usize = 32;
+
+/// Requests of the local page waiting for the site task; more are told to come again.
+const INBOX_MAX: usize = 16;
+
+/// Longest time from the stop signal to the end.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Counters of every bus of the running configuration, for the metrics page.
+pub type Counters = Arc<Mutex<BTreeMap<String, Arc<BusCounters>>>>;
+
+/// Runs the gateway of a site file until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the configuration has problems (all are printed), the spool cannot be opened, or a stage
+/// ends unasked.
+pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
+    let config = Arc::new(load(file)?);
+    let started = clock::wall();
+    let now = Moment::new(started, clock::mono_ms());
+    let (spool, opened, spool_thread) = spool::open(spool_settings(&config)).context("cannot open the spool")?;
+    info!(gateway = %config.gateway, epoch = opened.epoch, config = config.hash.hex(), "gateway starting");
+    let mut site = Site::new(Arc::clone(&config), AlarmBook::restore(opened.alarms.clone()), now).map_err(listed)?;
+    let known = opened.catalogue == config.hash.short();
+    let opening = site.opening(opened.last_alive, opened.damaged.as_deref(), known, now);
+
+    let stop = CancellationToken::new();
+    let stop_uplink = CancellationToken::new();
+    let (config_hash, hash_seen) = watch::channel(config.hash.short());
+    let (show_link, link) = watch::channel(UplinkView { since: started, ..UplinkView::default() });
+    let (requests, inbox) = mpsc::channel(INBOX_MAX);
+    let counters: Counters = Arc::default();
+    let listener = tokio::net::TcpListener::bind(config.http_listen).await.context("cannot open the local page")?;
+    if print_ready {
+        println!(
+            "{}",
+            serde_json::json!({ "ready": true, "http": listener.local_addr()?.to_string(), "epoch": opened.epoch })
+        );
+    }
+
+    let mut stages: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
+    let shell = Shell {
+        spool: spool.clone(),
+        link: link.clone(),
+        config_hash,
+        start_field: {
+            let counters = Arc::clone(&counters);
+            Box::new(move |config, wanted| start_field(config, wanted, &counters))
+        },
+    };
+    let site_stop = stop.clone();
+    stages.spawn(async move { ("site", site::run(site, shell, opening, inbox, site_stop).await) });
+    let page = http::Page { spool: spool.view(), link, counters, requests: requests.clone(), started };
+    let page_stop = stop.clone();
+    stages.spawn(async move { ("local page", http::serve(listener, page, page_stop).await) });
+    let reload_stop = stop.clone();
+    let reload_file = file.to_owned();
+    stages.spawn(async move { ("reload", reload_on_hangup(reload_file, requests, reload_stop).await) });
+    let up = Uplink {
+        gateway: config.gateway.clone(),
+        config: config.uplink.clone(),
+        spool,
+        config_hash: hash_seen,
+        started,
+        view: show_link,
+    };
+    let uplink_stop = stop_uplink.clone();
+    let uplink = tokio::spawn(uplink::run(up, uplink_stop));
+
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+    let outcome = supervise(&mut stages, &stop).await;
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+    stop.cancel();
+    let drain = async {
+        let mut outcome = outcome;
+        while let Some(ended) = stages.join_next().await {
+            let ended = ended.map_err(anyhow::Error::from).and_then(|(stage, result)| result.context(stage));
+            outcome = outcome.and(ended);
+        }
+        stop_uplink.cancel();
+        let _ = uplink.await;
+        outcome
+    };
+    let outcome = tokio::time::timeout(DRAIN_MAX, drain).await.context("some stage did not end in time")?;
+    tokio::task::spawn_blocking(move || spool_thread.join())
+        .await?
+        .map_err(|_| anyhow::anyhow!("spool thread panicked"))?;
+    info!("gateway stopped");
+    outcome
+}
+
+fn load(file: &Path) -> anyhow::Result<SiteConfig> {
+    config::load(file).map_err(|problems| listed(problems.iter().map(ToString::to_string).collect()))
+}
+
+fn listed(problems: Vec<String>) -> anyhow::Error {
+    anyhow::anyhow!("configuration has {} problem(s):\n  {}", problems.len(), problems.join("\n  "))
+}
+
+fn spool_settings(config: &SiteConfig) -> SpoolSettings {
+    SpoolSettings {
+        dir: config.spool.dir.clone(),
+        size_max_bytes: config.spool.size_max_mb << 20,
+        keep_acked_bytes: config.spool.keep_acked_mb << 20,
+        min_free_bytes: config.spool.min_free_mb << 20,
+    }
+}
+
+/// Waits for a stop signal, feeding the watchdog; a stage that ends first is an error.
+async fn supervise(
+    stages: &mut JoinSet<(&'static str, anyhow::Result<()>)>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut watchdog_usec = 0;
+    let watched = sd_notify::watchdog_enabled(false, &mut watchdog_usec);
+    let period = if watched { Duration::from_micros(watchdog_usec / 2) } else { Duration::from_secs(3_600) };
+    let mut beat = tokio::time::interval(period.max(Duration::from_millis(100)));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = stop.cancelled() => return Ok(()),
+            _ = beat.tick() => { let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]); }
+            Some(ended) = stages.join_next() => {
+                let (stage, result) = ended?;
+                result.context(stage)?;
+                bail!("{stage} ended unasked");
+            }
+        }
+    }
+}
+
+async fn reload_on_hangup(file: PathBuf, requests: mpsc::Sender<Inbox>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            got = hangup.recv() => if got.is_none() { return Ok(()) },
+        }
+        let path = file.clone();
+        let read = tokio::task::spawn_blocking(move || config::load(&path)).await?;
+        let read = read.map(Arc::new).map_err(|problems| problems.iter().map(ToString::to_string).collect());
+        if requests.send(Inbox::Reload(read)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Starts the buses and sirens of a configuration.
+fn start_field(config: &Arc<SiteConfig>, wanted: &[bool], counters: &Counters) -> Field {
+    let stop = CancellationToken::new();
+    let clock: WallClock = Arc::new(clock::wall);
+    let (events, buses) = mpsc::channel::<BusEvent>(EVENTS_MAX);
+    let (siren_tell, siren_events) = mpsc::channel(SIREN_EVENTS_MAX);
+    let mut tasks = JoinSet::new();
+    let mut commands: Vec<mpsc::Sender<BusCommand>> = Vec::new();
+    let mut counted = BTreeMap::new();
+    for index in 0..config.buses.len() {
+        let (command, inbox) = mpsc::channel(COMMANDS_MAX);
+        commands.push(command);
+        let Some(bus) = BusConfig::of_site(config, index) else { continue };
+        let count = Arc::new(BusCounters::default());
+        counted.insert(bus.id.clone(), Arc::clone(&count));
+        tasks.spawn(run_bus(bus, inbox, events.clone(), count, Arc::clone(&clock), stop.clone()));
+    }
+    match counters.lock() {
+        Ok(mut shared) => *shared = counted,
+        Err(_) => warn!("bus counters are lost: a reader panicked"),
+    }
+    let mut sirens = Vec::new();
+    for (siren, wanted) in config.sirens.iter().zip(wanted) {
+        let (wish, seen) = watch::channel(*wanted);
+        sirens.push(wish);
+        let Some(bus) = commands.get(siren.bus) else { continue };
+        tasks.spawn(run_siren(siren.clone(), seen, bus.clone(), siren_tell.clone(), Arc::clone(&clock), stop.clone()));
+    }
+    let end = move || -> Ended {
+        stop.cancel();
+        Box::pin(async move { while tasks.join_next().await.is_some() {} })
+    };
+    Field { buses, siren_events, sirens, stop: Box::new(end) }
+}

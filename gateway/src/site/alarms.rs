@@ -1,0 +1,143 @@
+//! The alarms of this site: one entry per alarm id, each transition with the next revision.
+//!
+//! Pure. Invariant: the revision of an alarm only rises, across restarts too (the spool remembers
+//! the last transition), so headquarters may apply transitions in any order. Deliberately absent:
+//! the operator's side (acknowledge, shelve), which belongs to the alarm lifecycle.
+
+use minewatch_domain::{AlarmKind, AlarmTransition, At, Level, PointId};
+use std::collections::BTreeMap;
+
+/// What is to be said about an alarm; becomes a transition when it changes the level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// What the alarm is about.
+    pub kind: AlarmKind,
+    /// Point, device or part of the gateway.
+    pub subject: String,
+    /// The point, for process alarms.
+    pub point: Option<PointId>,
+    /// The level now.
+    pub to: Level,
+    /// When.
+    pub at: At,
+    /// The value that tipped it.
+    pub value: Option<f64>,
+    /// The limit it was held against.
+    pub limit: Option<f64>,
+    /// Rule and version.
+    pub rule: String,
+    /// The step that tipped it.
+    pub why: String,
+}
+
+/// Every alarm this gateway ever raised, by id, with its last transition.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AlarmBook {
+    last: BTreeMap<PointId, AlarmTransition>,
+}
+
+impl AlarmBook {
+    /// Continues from what the spool remembers.
+    pub fn restore(remembered: Vec<AlarmTransition>) -> AlarmBook {
+        AlarmBook { last: remembered.into_iter().map(|t| (t.alarm.clone(), t)).collect() }
+    }
+
+    /// Level in force of one alarm, and since when.
+    pub fn level(&self, kind: AlarmKind, subject: &str) -> (Level, Option<At>) {
+        self.last.get(&alarm_id(subject, kind)).map_or((Level::Normal, None), |t| (t.to, Some(t.at)))
+    }
+
+    /// Takes a statement; a transition when the level is another one than before.
+    pub fn state(&mut self, said: Statement) -> Option<AlarmTransition> {
+        let alarm = alarm_id(&said.subject, said.kind);
+        let (from, revision) = self.last.get(&alarm).map_or((Level::Normal, 0), |t| (t.to, t.revision));
+        if from == said.to {
+            return None;
+        }
+        let transition = AlarmTransition {
+            alarm: alarm.clone(),
+            revision: revision + 1,
+            kind: said.kind,
+            point: said.point,
+            from,
+            to: said.to,
+            at: said.at,
+            value: said.value,
+            limit: said.limit,
+            rule: said.rule,
+            why: said.why,
+        };
+        self.last.insert(alarm, transition.clone());
+        Some(transition)
+    }
+
+    /// Alarms in force, worst first.
+    pub fn active(&self) -> Vec<&AlarmTransition> {
+        let mut active: Vec<_> = self.last.values().filter(|t| t.to != Level::Normal).collect();
+        active.sort_by(|a, b| b.to.cmp(&a.to).then(a.at.cmp(&b.at)));
+        active
+    }
+
+    /// Worst level among process alarms (thresholds and rates): what a siren listens to.
+    pub fn worst_process_level(&self) -> Level {
+        let process = |t: &&AlarmTransition| matches!(t.kind, AlarmKind::Threshold | AlarmKind::Rate);
+        self.last.values().filter(process).map(|t| t.to).max().unwrap_or(Level::Normal)
+    }
+
+    /// Process alarms in force whose point is not among `points` any more.
+    pub fn orphans(&self, points: &std::collections::BTreeSet<PointId>) -> Vec<AlarmTransition> {
+        self.last
+            .values()
+            .filter(|t| t.to != Level::Normal && t.point.as_ref().is_some_and(|p| !points.contains(p)))
+            .cloned()
+            .collect()
+    }
+}
+
+/// `{subject}.{kind}`, shortened with a checksum where it would be too long for an id.
+pub fn alarm_id(subject: &str, kind: AlarmKind) -> PointId {
+    let full = format!("{subject}.{}", kind.name());
+    PointId::parse(&full).unwrap_or_else(|_| {
+        let keep: String = subject.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit()).take(60).collect();
+        let short = format!("a{keep}-{:08x}.{}", crc32fast::hash(subject.as_bytes()), kind.name());
+        PointId::parse(&short).expect("lower-case letters, digits and a known suffix, at most 86 bytes")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(to: Level, at: i64) -> Statement {
+        Statement {
+            kind: AlarmKind::Threshold,
+            subject: "pool.level".into(),
+            point: PointId::parse("pool.level").ok(),
+            to,
+            at: At(at),
+            value: Some(1.0),
+            limit: Some(0.9),
+            rule: "r".into(),
+            why: "w".into(),
+        }
+    }
+
+    #[test]
+    fn only_a_change_of_level_is_a_transition_and_revisions_go_on_after_a_restart() {
+        let mut book = AlarmBook::default();
+        let first = book.state(said(Level::Yellow, 1)).expect("raised");
+        assert_eq!((first.from, first.to, first.revision), (Level::Normal, Level::Yellow, 1));
+        assert_eq!(book.state(said(Level::Yellow, 2)), None);
+        let mut restarted = AlarmBook::restore(vec![first]);
+        assert_eq!(restarted.worst_process_level(), Level::Yellow);
+        let second = restarted.state(said(Level::Normal, 3)).expect("cleared");
+        assert_eq!((second.from, second.to, second.revision), (Level::Yellow, Level::Normal, 2));
+        assert!(restarted.active().is_empty());
+    }
+
+    #[test]
+    fn an_id_that_would_be_too_long_stays_distinct() {
+        let (a, b) = ("x".repeat(95), format!("{}y", "x".repeat(94)));
+        assert_ne!(alarm_id(&a, AlarmKind::DeviceDown), alarm_id(&b, AlarmKind::DeviceDown));
+    }
+}

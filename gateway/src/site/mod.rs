@@ -1,0 +1,356 @@
+//! The site's own decisions: what a reading is worth, which warning level follows, whether the
+//! siren sounds. Works with the link, the broker or headquarters gone (design promise 5).
+//!
+//! [`Site`] is pure: events and time go in, ledger records come out. `task` is its thin shell.
+//! Invariant: bad data neither raises nor clears an alarm; what could not be sampled is stated.
+//! Deliberately absent: Modbus, disk, MQTT, and the dam model beyond single points.
+
+mod alarms;
+mod point;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use alarms::{AlarmBook, Statement, alarm_id};
+pub use task::{Ended, Field, Inbox, Shell, Snapshot, StartField, run};
+
+use crate::config::{SiteConfig, catalogue};
+use crate::modbus::{BusEvent, PollResult};
+use crate::qualify::{ClockWatch, Moment};
+use crate::siren::{SirenEvent, SirenEventKind};
+use crate::spool::SpoolHealth;
+use crate::uplink::LinkState;
+use minewatch_dam::threshold::LevelChange;
+use minewatch_domain::{AlarmKind, At, Event, EventKind, Gap, GapReason, Level, PointId, Reading, Record};
+use point::PointState;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Being cut off this long is an alarm on site.
+const LINK_DOWN_ALARM_MS: u64 = 10_000;
+
+/// 2026-01-01: a wall clock before it has lost its battery.
+const CLOCK_EARLIEST: At = At(1_767_225_600_000_000);
+
+/// Everything the site knows and decides.
+pub struct Site {
+    config: Arc<SiteConfig>,
+    points: Vec<PointState>,
+    alarms: AlarmBook,
+    clock: ClockWatch,
+    link_cut_since: Option<Moment>,
+    link_was_up: bool,
+    sirens: BTreeMap<String, bool>,
+    rule_version: String,
+}
+
+impl Site {
+    /// Takes over a valid configuration and the alarms remembered from before.
+    ///
+    /// # Errors
+    /// Names every rule that cannot be run.
+    pub fn new(config: Arc<SiteConfig>, alarms: AlarmBook, now: Moment) -> Result<Site, Vec<String>> {
+        let mut points = Vec::with_capacity(config.points.len());
+        let mut problems = Vec::new();
+        for point in &config.points {
+            let level = alarms.level(AlarmKind::Threshold, point.id.as_str());
+            let rate = alarms.level(AlarmKind::Rate, point.id.as_str());
+            match PointState::new(point, level, rate, now) {
+                Ok(state) => points.push(state),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let rule_version = format!("config:{:016x}", config.hash.short());
+        Ok(Site {
+            config,
+            points,
+            alarms,
+            clock: ClockWatch::new(CLOCK_EARLIEST),
+            link_cut_since: Some(now),
+            link_was_up: false,
+            sirens: BTreeMap::new(),
+            rule_version,
+        })
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<SiteConfig> {
+        &self.config
+    }
+
+    /// The alarms.
+    pub fn alarms(&self) -> &AlarmBook {
+        &self.alarms
+    }
+
+    /// Last proved state of each siren.
+    pub fn sirens(&self) -> &BTreeMap<String, bool> {
+        &self.sirens
+    }
+
+    /// Last reading of every point that has one.
+    pub fn latest(&self) -> impl Iterator<Item = &Reading> {
+        self.points.iter().filter_map(|p| p.latest.as_ref())
+    }
+
+    /// Records that open a run: what was missed while off, the start itself, the catalogue.
+    pub fn opening(
+        &mut self,
+        last_alive: Option<At>,
+        damaged: Option<&str>,
+        catalogue_known: bool,
+        now: Moment,
+    ) -> Vec<Record> {
+        let mut out = Vec::new();
+        if let Some(from) = last_alive.filter(|from| *from < now.wall) {
+            out.push(gap(GapReason::PowerOff, "gateway", from, now.wall, 0));
+        }
+        if let Some(why) = damaged {
+            out.push(gap(GapReason::SpoolDamaged, "gateway", last_alive.unwrap_or(now.wall), now.wall, 0));
+            self.state(
+                &mut out,
+                AlarmKind::Spool,
+                "gateway",
+                Level::Orange,
+                now.wall,
+                format!("spool was unreadable: {why}"),
+            );
+        }
+        out.push(event(
+            EventKind::Started,
+            "gateway",
+            now.wall,
+            format!("version {}, {}", env!("CARGO_PKG_VERSION"), self.rule_version),
+        ));
+        if !catalogue_known {
+            out.extend(self.catalogue());
+        }
+        let points: BTreeSet<PointId> = self.points.iter().map(|p| p.id.clone()).collect();
+        for orphan in self.alarms.orphans(&points) {
+            let why = "the point is no longer in the configuration".to_owned();
+            let said = Statement {
+                kind: orphan.kind,
+                subject: orphan.point.as_ref().map_or_else(String::new, ToString::to_string),
+                point: orphan.point.clone(),
+                to: Level::Normal,
+                at: now.wall,
+                value: None,
+                limit: None,
+                rule: self.rule_version.clone(),
+                why,
+            };
+            out.extend(self.alarms.state(said).map(Record::Alarm));
+        }
+        out
+    }
+
+    /// The point catalogue as records.
+    pub fn catalogue(&self) -> Vec<Record> {
+        catalogue(&self.config).into_iter().map(Record::Catalogue).collect()
+    }
+
+    /// Takes what a bus task says.
+    pub fn bus(&mut self, event_seen: BusEvent, now: Moment, out: &mut Vec<Record>) {
+        match event_seen {
+            BusEvent::Polled(result) => self.polled(&result, now, out),
+            BusEvent::DeviceDown { device, since, at, reason } => {
+                out.push(event(
+                    EventKind::DeviceDown,
+                    device.as_str(),
+                    at,
+                    format!("no answer since {}: {reason}", since.millis()),
+                ));
+                self.state(
+                    out,
+                    AlarmKind::DeviceDown,
+                    device.as_str(),
+                    Level::Yellow,
+                    at,
+                    format!("device does not answer: {reason}"),
+                );
+            }
+            BusEvent::DeviceUp { device, down_since, at } => {
+                out.push(event(EventKind::DeviceUp, device.as_str(), at, String::new()));
+                out.push(gap(GapReason::DeviceDown, device.as_str(), down_since, at, 0));
+                self.state(
+                    out,
+                    AlarmKind::DeviceDown,
+                    device.as_str(),
+                    Level::Normal,
+                    at,
+                    "device answers again".to_owned(),
+                );
+            }
+        }
+    }
+
+    fn polled(&mut self, result: &PollResult, now: Moment, out: &mut Vec<Record>) {
+        let config = Arc::clone(&self.config);
+        let Some(poll) = config.polls.get(result.poll) else { return };
+        if result.skipped > 0 {
+            let period = i64::try_from(poll.period_ms.saturating_mul(result.skipped)).unwrap_or(i64::MAX);
+            let from = result.at.plus_millis(-period);
+            let count = result.skipped * poll.points.len() as u64;
+            out.push(gap(GapReason::Overload, result.device.as_str(), from, result.at, count));
+        }
+        let mut changes = Vec::new();
+        for (raw, index) in result.readings.iter().zip(&poll.points) {
+            let Some(point) = self.points.get_mut(*index) else { continue };
+            if let Some(reading) = point.take(raw, now, &mut changes) {
+                out.push(Record::Reading(reading));
+            }
+            if !changes.is_empty() {
+                let id = point.id.clone();
+                for (kind, change) in changes.drain(..) {
+                    self.level_changed(kind, &id, change, out);
+                }
+            }
+        }
+    }
+
+    fn level_changed(&mut self, kind: AlarmKind, point: &PointId, change: LevelChange, out: &mut Vec<Record>) {
+        let said = Statement {
+            kind,
+            subject: point.to_string(),
+            point: Some(point.clone()),
+            to: change.to,
+            at: change.at,
+            value: Some(change.value),
+            limit: change.limit,
+            rule: format!("{}.{}#{}", point, kind.name(), self.rule_version),
+            why: change.why,
+        };
+        out.extend(self.alarms.state(said).map(Record::Alarm));
+    }
+
+    /// Takes what a siren task says.
+    pub fn siren(&mut self, seen: &SirenEvent, out: &mut Vec<Record>) {
+        let siren = seen.siren.as_str();
+        match seen.kind {
+            SirenEventKind::ReadbackFailed { on } => {
+                let why = format!("siren was switched {} but its read-back does not confirm it", on_off(on));
+                self.state(out, AlarmKind::SirenReadback, siren, Level::Orange, seen.at, why);
+            }
+            SirenEventKind::Proved { on, .. } => {
+                self.sirens.insert(siren.to_owned(), on);
+                out.push(event(EventKind::Siren, siren, seen.at, format!("read-back proves {}", on_off(on))));
+                let why = format!("read-back confirms {}", on_off(on));
+                self.state(out, AlarmKind::SirenReadback, siren, Level::Normal, seen.at, why);
+            }
+        }
+    }
+
+    /// The link changed.
+    pub fn link(&mut self, state: LinkState, now: Moment, out: &mut Vec<Record>) {
+        match state {
+            LinkState::Up => {
+                if !self.link_was_up {
+                    out.push(event(EventKind::LinkRestored, "gateway", now.wall, String::new()));
+                }
+                self.link_was_up = true;
+                self.link_cut_since = None;
+                self.state(
+                    out,
+                    AlarmKind::LinkDown,
+                    "gateway",
+                    Level::Normal,
+                    now.wall,
+                    "headquarters answers again".to_owned(),
+                );
+            }
+            LinkState::Down | LinkState::AwaitingStore => {
+                if self.link_was_up {
+                    out.push(event(EventKind::LinkLost, "gateway", now.wall, format!("{state:?}")));
+                }
+                self.link_was_up = false;
+                self.link_cut_since.get_or_insert(now);
+            }
+        }
+    }
+
+    /// The spool's health changed.
+    pub fn spool(&mut self, health: &SpoolHealth, now: Moment, out: &mut Vec<Record>) {
+        let (level, why) = match health {
+            SpoolHealth::Ok => (Level::Normal, "spool takes records again".to_owned()),
+            SpoolHealth::Full => (Level::Orange, "spool is full: oldest routine records are dropped".to_owned()),
+            SpoolHealth::DiskFull => (Level::Orange, "disk is nearly full: routine records are refused".to_owned()),
+            SpoolHealth::Broken(why) => (Level::Orange, format!("spool cannot be written: {why}")),
+        };
+        self.state(out, AlarmKind::Spool, "gateway", level, now.wall, why);
+    }
+
+    /// Time passed: silent points, a cut link, a stepped clock.
+    pub fn tick(&mut self, now: Moment, out: &mut Vec<Record>) {
+        if let Some(step) = self.clock.observe(now) {
+            let why = format!("wall clock stepped by {} ms", step.step_ms);
+            out.push(event(EventKind::ClockStep, "gateway", now.wall, why));
+        }
+        if let Some(since) = self.link_cut_since
+            && now.elapsed_ms(since) >= LINK_DOWN_ALARM_MS
+        {
+            let why = format!("no word from headquarters for more than {} s", LINK_DOWN_ALARM_MS / 1_000);
+            self.state(out, AlarmKind::LinkDown, "gateway", Level::Yellow, now.wall, why);
+        }
+        let mut changes = Vec::new();
+        for index in 0..self.points.len() {
+            let Some(point) = self.points.get_mut(index) else { continue };
+            if let Some(reading) = point.expire(now, &mut changes) {
+                out.push(Record::Reading(reading));
+            }
+            let id = point.id.clone();
+            for (kind, change) in changes.drain(..) {
+                self.level_changed(kind, &id, change, out);
+            }
+        }
+    }
+
+    /// Whether each siren of the configuration should sound, in its order.
+    pub fn sirens_wanted(&self) -> Vec<bool> {
+        let worst = self.alarms.worst_process_level();
+        self.config.sirens.iter().map(|s| worst >= s.level_from && worst != Level::Normal).collect()
+    }
+
+    /// Replaces the configuration; alarms go on. The old one stays when the new one cannot run.
+    ///
+    /// # Errors
+    /// As [`Site::new`].
+    pub fn reconfigure(&mut self, config: Arc<SiteConfig>, now: Moment) -> Result<(), Vec<String>> {
+        let mut next = Site::new(config, self.alarms.clone(), now)?;
+        next.clock = self.clock;
+        next.link_cut_since = self.link_cut_since;
+        next.link_was_up = self.link_was_up;
+        *self = next;
+        Ok(())
+    }
+
+    fn state(&mut self, out: &mut Vec<Record>, kind: AlarmKind, subject: &str, to: Level, at: At, why: String) {
+        let said = Statement {
+            kind,
+            subject: subject.to_owned(),
+            point: None,
+            to,
+            at,
+            value: None,
+            limit: None,
+            rule: format!("builtin:{}", kind.name()),
+            why,
+        };
+        out.extend(self.alarms.state(said).map(Record::Alarm));
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// An event record.
+pub fn event(kind: EventKind, subject: &str, at: At, detail: String) -> Record {
+    Record::Event(Event { kind, subject: subject.to_owned(), at, detail })
+}
+
+fn gap(reason: GapReason, subject: &str, from: At, to: At, count: u64) -> Record {
+    Record::Gap(Gap { reason, subject: subject.to_owned(), from, to, seqs: None, count })
+}

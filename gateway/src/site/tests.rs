@@ -1,0 +1,150 @@
+//! The site's decisions, as sentences over the shipped demo site.
+
+use super::*;
+use crate::config::load;
+use crate::instrument::RawReading;
+use crate::modbus::{Fault, PollResult};
+use minewatch_domain::{AlarmTransition, Quality, Reason};
+use std::path::Path;
+
+const T0: At = At(1_790_000_000_000_000);
+
+fn at(ms: u64) -> Moment {
+    Moment::new(T0, 1_000).plus_millis(ms)
+}
+
+fn demo() -> Site {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware-configs/sites/demo.toml");
+    let config = load(&path).unwrap_or_else(|problems| panic!("{problems:?}"));
+    Site::new(Arc::new(config), AlarmBook::default(), at(0)).expect("runs")
+}
+
+/// One poll of the pond station with this level; the other points of the poll are harmless.
+fn pond(site: &Site, level: Option<f64>, ms: u64) -> BusEvent {
+    let config = site.config();
+    let poll = config.polls.iter().position(|p| config.devices[p.device].id.as_str() == "pond").expect("pond");
+    let readings = config.polls[poll].points.iter().map(|index| {
+        let point = &config.points[*index];
+        let harmless = match point.id.as_str() {
+            "pond.freeboard" => 2.5,
+            "pond.beach" => 190.0,
+            _ => 122.0,
+        };
+        let wanted = if point.id.as_str() == "pond.level" { level } else { Some(harmless) };
+        RawReading {
+            quantity: point.quantity,
+            at: at(ms).wall,
+            value: wanted,
+            quality: if wanted.is_some() { Quality::Good } else { Quality::Bad },
+            reason: if wanted.is_some() { Reason::None } else { Reason::Timeout },
+        }
+    });
+    BusEvent::Polled(PollResult {
+        poll,
+        device: config.devices[config.polls[poll].device].id.clone(),
+        at: at(ms).wall,
+        readings: readings.collect(),
+        faults: Vec::new(),
+        skipped: 0,
+    })
+}
+
+fn feed(site: &mut Site, levels: &[(u64, Option<f64>)]) -> Vec<AlarmTransition> {
+    let mut out = Vec::new();
+    for (ms, level) in levels {
+        let seen = pond(site, *level, *ms);
+        site.bus(seen, at(*ms), &mut out);
+    }
+    alarms(out)
+}
+
+fn alarms(out: Vec<Record>) -> Vec<AlarmTransition> {
+    out.into_iter().filter_map(|r| if let Record::Alarm(alarm) = r { Some(alarm) } else { None }).collect()
+}
+
+#[test]
+fn a_rising_pond_goes_through_the_levels_and_sounds_the_siren_from_orange() {
+    let mut site = demo();
+    let mut seen = Vec::new();
+    for (step, level) in [122.0, 123.3, 123.6, 123.9, 124.2].into_iter().enumerate() {
+        let from = step as u64 * 20_000;
+        let hold: Vec<_> = (0..20).map(|s| (from + s * 1_000, Some(level + 0.001 * s as f64))).collect();
+        seen.extend(feed(&mut site, &hold).into_iter().map(|a| (a.to, site.sirens_wanted())));
+    }
+    let levels: Vec<Level> = seen.iter().map(|(level, _)| *level).collect();
+    assert_eq!(levels, [Level::Blue, Level::Yellow, Level::Orange, Level::Red]);
+    let siren: Vec<bool> = seen.iter().map(|(_, wanted)| wanted[0]).collect();
+    assert_eq!(siren, [false, false, true, true]);
+}
+
+#[test]
+fn a_sensor_that_falls_silent_at_red_does_not_clear_the_alarm() {
+    let mut site = demo();
+    let rising: Vec<_> = (0..10).map(|s| (s * 1_000, Some(124.3 + 0.001 * s as f64))).collect();
+    let raised = feed(&mut site, &rising);
+    assert_eq!(raised.last().map(|a| a.to), Some(Level::Red));
+    let silent: Vec<_> = (10..200).map(|s| (s * 1_000, None)).collect();
+    assert_eq!(feed(&mut site, &silent), Vec::new(), "bad data neither raises nor clears");
+    assert_eq!(site.sirens_wanted(), [true]);
+}
+
+#[test]
+fn a_site_cut_off_raises_the_alarm_once_and_ends_it_when_headquarters_answers() {
+    let mut site = demo();
+    let mut out = Vec::new();
+    for s in 0..60 {
+        site.tick(at(s * 1_000), &mut out);
+    }
+    site.link(LinkState::Up, at(60_000), &mut out);
+    let seen: Vec<_> =
+        alarms(out).iter().filter(|a| a.kind == AlarmKind::LinkDown).map(|a| (a.to, a.revision)).collect();
+    assert_eq!(seen, [(Level::Yellow, 1), (Level::Normal, 2)]);
+}
+
+#[test]
+fn a_device_that_was_away_leaves_an_explained_gap() {
+    let mut site = demo();
+    let mut out = Vec::new();
+    let device = site.config().devices[0].id.clone();
+    let down =
+        BusEvent::DeviceDown { device: device.clone(), since: T0, at: T0.plus_millis(3_000), reason: Fault::Timeout };
+    site.bus(down, at(3_000), &mut out);
+    site.bus(
+        BusEvent::DeviceUp { device: device.clone(), down_since: T0, at: T0.plus_millis(90_000) },
+        at(90_000),
+        &mut out,
+    );
+    let gaps: Vec<_> = out.iter().filter_map(|r| if let Record::Gap(gap) = r { Some(gap) } else { None }).collect();
+    assert_eq!(gaps.len(), 1);
+    assert_eq!((gaps[0].reason, gaps[0].subject.as_str()), (GapReason::DeviceDown, device.as_str()));
+    assert_eq!((gaps[0].from, gaps[0].to), (T0, T0.plus_millis(90_000)));
+    let levels: Vec<_> = alarms(out).iter().map(|a| a.to).collect();
+    assert_eq!(levels, [Level::Yellow, Level::Normal]);
+}
+
+#[test]
+fn power_that_was_off_is_stated_at_the_start() {
+    let mut site = demo();
+    let opening = site.opening(Some(T0.plus_millis(-60_000)), None, false, at(0));
+    let Some(Record::Gap(gap)) = opening.first() else { panic!("the gap comes first: {opening:?}") };
+    assert_eq!((gap.reason, gap.from, gap.to), (GapReason::PowerOff, T0.plus_millis(-60_000), T0));
+    assert!(opening.iter().any(|r| matches!(r, Record::Catalogue(_))), "headquarters is told what the points are");
+}
+
+#[test]
+fn an_alarm_of_a_point_that_is_configured_no_more_is_ended_not_forgotten() {
+    let mut before = demo();
+    let raised = feed(&mut before, &(0..10).map(|s| (s * 1_000, Some(124.3 + 0.001 * s as f64))).collect::<Vec<_>>());
+    let mut orphan = raised.last().expect("red").clone();
+    orphan.alarm = PointId::parse("gone.level.threshold").expect("slug");
+    orphan.point = PointId::parse("gone.level").ok();
+    let config = Arc::clone(before.config());
+    let mut site = Site::new(config, AlarmBook::restore(vec![orphan]), at(0)).expect("runs");
+    assert_eq!(site.sirens_wanted(), [true]);
+    let ended = alarms(site.opening(None, None, true, at(0)));
+    assert_eq!(
+        ended.iter().map(|a| (a.alarm.as_str(), a.to)).collect::<Vec<_>>(),
+        [("gone.level.threshold", Level::Normal)]
+    );
+    assert_eq!(site.sirens_wanted(), [false]);
+}

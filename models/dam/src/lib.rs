@@ -1,0 +1,26 @@
+//! Tailings-dam warning model: what a reading means for a dam, as pure functions of readings and time.
+//!
+//! Invariants: no clock, no I/O, no randomness, no map whose order changes between runs, so replaying
+//! a journal gives the same decisions. Bad data neither raises nor clears a level, and silence is never
+//! shown as safe. Every change of level names the value, the limit and the step that tipped it.
+//! Deliberately absent: how a value is measured and trusted (`gateway/src/qualify`), what people do
+//! about a level (alarms and cases), and any storage.
+//!
+//! # Architecture
+//!
+//! Each arrow is a pure function; a module knows only those to its left.
+//!
+//! ```text
+//! moment ─▶ threshold  (here now)   one point:  sample ─▶ level, by limits and by rate of change
+//!           derived    (seat)       several points ─▶ one quantity: freeboard, dry beach, phreatic line, barometric correction
+//!           trend      (seat)       one quantity over days ─▶ onset, inverse velocity, forecast with interval or typed abstention
+//!           escalate   (seat)       levels of points ─▶ level of the item ─▶ level of the pond (GB 39496-2020 5.5.4)
+//!           explain    (seat)       the proof tree behind a pond level
+//! ```
+//!
+//! A seat is a place in the order, not an empty module: it is added with its first working function.
+
+mod moment;
+pub mod threshold;
+
+pub use moment::Moment;

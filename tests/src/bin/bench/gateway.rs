@@ -1,0 +1,193 @@
+//! The whole chain, as the peers were measured: 10 devices x 100 registers each second.
+
+use crate::report::{Good, Metric};
+use anyhow::{Context, Result};
+use minewatch_tests::relay::Link;
+use minewatch_tests::scene::{Plan, Scene};
+use minewatch_tests::site::Site;
+use minewatch_tests::slave::{COUNTERS_FROM, now_us};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::{AsyncClient, Event, MqttOptions};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Ticks of `/proc/PID/stat` per second on Linux.
+const TICKS_PER_S: f64 = 100.0;
+
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+fn cpu_s(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).context("cpu ticks");
+    Ok((ticks(11)? + ticks(12)?) / TICKS_PER_S)
+}
+
+fn rss_mb(pid: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).context("VmRSS")?;
+    let kb: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
+    Ok(kb / 1024.0)
+}
+
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let index = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len().max(1)) - 1;
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// CPU of the gateway with the durable ledger on, and sample to headquarters subscriber.
+pub(crate) fn steady() -> Result<Vec<Metric>> {
+    block_on(async {
+        let mut scene = Scene::start(&Plan::measured("bench-steady")).await?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let pid = scene.gateway.program().id();
+        let (cpu, read) = (cpu_s(pid)?, total(&scene));
+        let arrivals = listen(scene.broker_port()?, Duration::from_secs(60)).await?;
+        let (cpu, read) = (cpu_s(pid)? - cpu, total(&scene) - read);
+        let latencies = latencies_ms(&scene, &arrivals)?;
+        let against = format!("{read} readings in 60 s, {cpu:.2} CPU s; peers: ThingsBoard 14.2, Node-RED 1.8");
+        let hq = format!(
+            "{} values at a subscriber of {}",
+            latencies.len(),
+            "minewatch/v1/hq/#; peers p50/p99: ThingsBoard 155/814, Node-RED 1.9/14.2"
+        );
+        Ok(vec![
+            Metric::new(
+                "gateway_cpu_s_per_100k",
+                cpu / read as f64 * 100_000.0,
+                "CPU s",
+                (Good::AtMost, 0.2),
+                &against,
+            ),
+            Metric::new("sample_to_hq_p50_ms", percentile(&latencies, 0.5), "ms", (Good::AtMost, 5.0), &hq),
+            Metric::new("sample_to_hq_p99_ms", percentile(&latencies, 0.99), "ms", (Good::AtMost, 15.0), &hq),
+        ])
+    })
+}
+
+fn total(scene: &Scene) -> usize {
+    scene.slaves.iter().map(minewatch_tests::slave::CounterSlave::total).sum()
+}
+
+/// Arrival time, topic, payload of every value message within `how_long`.
+async fn listen(port: u16, how_long: Duration) -> Result<Vec<(i64, String, Vec<u8>)>> {
+    let mut options = MqttOptions::new("bench-subscriber", "127.0.0.1", port);
+    options.set_clean_start(true).set_keep_alive(Duration::from_secs(30));
+    let (client, mut events) = AsyncClient::new(options, 64);
+    client.subscribe("minewatch/v1/hq/#", QoS::AtLeastOnce).await?;
+    let mut seen = Vec::new();
+    let until = tokio::time::Instant::now() + how_long;
+    while let Ok(event) = tokio::time::timeout_at(until, events.poll()).await {
+        if let Event::Incoming(Packet::Publish(publish)) = event?
+            && !publish.retain
+        {
+            seen.push((now_us(), String::from_utf8_lossy(&publish.topic).into_owned(), publish.payload.to_vec()));
+        }
+    }
+    Ok(seen)
+}
+
+fn latencies_ms(scene: &Scene, arrivals: &[(i64, String, Vec<u8>)]) -> Result<Vec<f64>> {
+    let mut handed: HashMap<String, Vec<i64>> = HashMap::new();
+    for (index, slave) in scene.slaves.iter().enumerate() {
+        for register in COUNTERS_FROM..scene.site.registers {
+            handed.insert(Site::counter_point(index, register), slave.handed_out(register));
+        }
+    }
+    let mut latencies = Vec::new();
+    for (at_us, topic, payload) in arrivals {
+        let Some(point) = topic.strip_suffix("/value").and_then(|t| t.rsplit('/').next()) else { continue };
+        let event: serde_json::Value = serde_json::from_slice(payload)?;
+        let value = event["data"]["value"].as_f64();
+        let sampled = value.and_then(|v| handed.get(point)?.get(v as usize - 1));
+        latencies.extend(sampled.map(|sampled| (at_us - sampled) as f64 / 1_000.0));
+    }
+    latencies.sort_by(f64::total_cmp);
+    anyhow::ensure!(
+        latencies.len() > 1_000,
+        "only {} values could be matched with the slaves' counters",
+        latencies.len()
+    );
+    Ok(latencies)
+}
+
+/// Resident memory with 10,000 points, each read and recorded every second.
+pub(crate) fn memory() -> Result<Vec<Metric>> {
+    block_on(async {
+        let plan = Plan { devices: 100, registers: 100 + COUNTERS_FROM, ..Plan::measured("bench-memory") };
+        let mut scene = Scene::start(&plan).await?;
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let rss = rss_mb(scene.gateway.program().id())?;
+        let against = format!("{} points in the store's hands each second", scene.slaves.len() * 100);
+        Ok(vec![Metric::new("gateway_rss_mb_10k_points", rss, "MB", (Good::AtMost, 25.0), &against)])
+    })
+}
+
+/// From starting the program after kill -9 to the first register read again; the worst of ten.
+pub(crate) fn resume() -> Result<Vec<Metric>> {
+    block_on(async {
+        let mut scene = Scene::start(&Plan::measured("bench-resume")).await?;
+        let mut worst: f64 = 0.0;
+        for round in 0..10 {
+            tokio::time::sleep(Duration::from_millis(2_000 + round * 137)).await;
+            scene.gateway.program().kill_9()?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let (before, started) = (total(&scene), Instant::now());
+            scene.gateway.restart()?;
+            while total(&scene) == before {
+                anyhow::ensure!(started.elapsed() < Duration::from_secs(20), "gateway does not read again");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            worst = worst.max(started.elapsed().as_secs_f64());
+        }
+        Ok(vec![Metric::new(
+            "resume_after_kill_s",
+            worst,
+            "s",
+            (Good::AtMost, 1.0),
+            "worst of 10 kills, start of the program to first read",
+        )])
+    })
+}
+
+/// Link away for 60 s; how many times faster than real time the backlog then drains.
+pub(crate) fn drain() -> Result<Vec<Metric>> {
+    block_on(async {
+        let scene = Scene::start(&Plan::measured("bench-drain")).await?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        scene.relay.set(Link::Refused);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let waiting = unacked(&scene).await?;
+        scene.relay.set(Link::Up);
+        let mut first = None;
+        let begun = Instant::now();
+        let last = loop {
+            let left = unacked(&scene).await?;
+            if left < waiting && first.is_none() {
+                first = Some((Instant::now(), left));
+            }
+            if left < 2_000 {
+                break (Instant::now(), left);
+            }
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(60), "{left} of {waiting} records still wait");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        // The first look may already have missed part of the drain, so the reconnect bounds it from above.
+        let (from, at_first) = first.unwrap_or((begun, waiting));
+        let seconds = last.0.duration_since(from).as_secs_f64().max(0.005);
+        let records = (at_first.max(waiting) - last.1) as f64;
+        let x = records / seconds / 990.0;
+        let against = format!("{records} records in {seconds:.3} s after the first ack; real time is 990/s");
+        Ok(vec![Metric::new("backlog_drain_x_realtime", x, "x", (Good::AtLeast, 50.0), &against)])
+    })
+}
+
+async fn unacked(scene: &Scene) -> Result<i64> {
+    let url = format!("http://127.0.0.1:{}/metrics", scene.site.http_port);
+    let text = reqwest::get(url).await?.text().await?;
+    let line = text.lines().find(|l| l.starts_with("minewatch_gateway_unacked_records ")).context("metric")?;
+    Ok(line.rsplit(' ').next().context("value")?.parse()?)
+}
