@@ -3,6 +3,7 @@
 # ends with one line `N passed, N failed`. Arguments are passed on (filters, -p crate, ...).
 set -uo pipefail
 cd "$(dirname "$0")/.."
+case " $* " in *" -p "*) scope=() ;; *) scope=(--workspace) ;; esac
 # A failed test explains itself; a stack of the test runner adds nothing.
 export RUST_BACKTRACE=${TEST_BACKTRACE:-0}
 log=$(mktemp)
@@ -18,14 +19,14 @@ sum() { # pattern word...
 }
 
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --no-fail-fast "$@" 2>&1 | tee "$log"
+  cargo nextest run "${scope[@]}" --no-fail-fast "$@" 2>&1 | tee "$log"
   rc=${PIPESTATUS[0]}
   pattern='tests? run:'        # Summary [ 12.3s] 120 tests run: 117 passed (1 slow), 2 failed, 1 timed out, 3 skipped
   passed=$(sum "$pattern" passed)
   failed=$(sum "$pattern" failed timed)
 else
   # The end-to-end tests start programs on a small machine: one at a time within a file.
-  cargo test --workspace --no-fail-fast "$@" -- --test-threads=1 2>&1 | tee "$log"
+  cargo test "${scope[@]}" --no-fail-fast "$@" -- --test-threads=1 2>&1 | tee "$log"
   rc=${PIPESTATUS[0]}
   pattern='^test result:'
   passed=$(sum "$pattern" passed)

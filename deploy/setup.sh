@@ -5,7 +5,8 @@
 #   deploy/setup.sh --minimal   what `make build` and `make demo` need (the default)
 #   deploy/setup.sh --full      also the peers the tests run against
 #
-# Not here: the Rust toolchain (https://rustup.rs) and Node.js 18 or newer, which must be there before.
+# Not here: the Rust toolchain (https://rustup.rs), Python 3 and Node.js 20.19 or newer with npm,
+# which must be there before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +33,9 @@ as_root() {
 check_given() {
   have cargo || die "cargo is missing; install the Rust toolchain from https://rustup.rs"
   have python3 || die "python3 is missing"
-  have npm || die "npm is missing; install Node.js 18 or newer"
+  have npm || die "npm is missing; install Node.js 20.19 or newer"
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+    || die "Node.js $(node --version) is too old for the console's build; 20.19 or newer is needed"
 }
 
 # --- Debian packages --------------------------------------------------------------------------
@@ -99,10 +102,16 @@ install_onnxruntime() {
   esac
   dir=vendor/ort/$arch so=libonnxruntime.so.$version
   [ -e "$dir/$so" ] && [ -e "$dir/libonnxruntime.so.1" ] && return 0
+  local python=python3
+  if [ -x .cache/venv/bin/python ]; then python=.cache/venv/bin/python; fi
+  if ! "$python" -m pip --version >/dev/null 2>&1; then
+    say "ONNX Runtime: no pip here; fall detection stays off, everything else works"
+    return 0
+  fi
   say "ONNX Runtime $version (28 MB)"
   mkdir -p .cache "$dir"
   printf 'onnxruntime==%s --hash=sha256:%s\n' $version $sha > .cache/ort.lock
-  if ! python3 -m pip download --quiet --no-deps --only-binary=:all: --platform "manylinux_2_28_$arch" \
+  if ! "$python" -m pip download --quiet --no-deps --only-binary=:all: --platform "manylinux_2_28_$arch" \
       --python-version 311 --require-hashes -r .cache/ort.lock -d .cache; then
     say "ONNX Runtime could not be fetched; fall detection stays off, everything else works"
     return 0
@@ -157,8 +166,8 @@ install_venv() {
 
 check_given
 install_packages
-install_onnxruntime
 if [ "$level" = full ]; then install_venv; fi
+install_onnxruntime
 build_console
 if [ "$level" = full ] && ! cargo nextest --version >/dev/null 2>&1; then
   say "cargo-nextest is not installed: plain cargo test is used instead (slower, same tests)"

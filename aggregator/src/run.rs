@@ -14,6 +14,7 @@ use crate::store::{Committer, Store};
 use crate::system::Health;
 use crate::writer::{Told, Writer};
 use anyhow::{Context, Result};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -61,7 +62,10 @@ async fn connect_broker(config: &Config) -> Result<(BrokerAddress, Option<Listen
 }
 
 /// Gives the board and the live state what the store knows.
-async fn recall(store: &Store, live: &Live) -> Result<std::collections::BTreeMap<minewatch_domain::GatewayId, crate::hq::Site>> {
+async fn recall(
+    store: &Store,
+    live: &Live,
+) -> Result<std::collections::BTreeMap<minewatch_domain::GatewayId, crate::hq::Site>> {
     let now = clock::now();
     for row in store.gateways().await? {
         live.known(row.gateway, Some(row.heard), now);
@@ -112,15 +116,10 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         metrics: metrics.clone(),
         sites,
     };
-    let told = Told {
-        acks,
-        live: live.clone(),
-        board,
-        metrics: metrics.clone(),
-        health: health.clone(),
-        sites: shared_sites,
-    };
-    let writer = Writer::new(Committer::new(store.clone()), told, config.keep_days, started);
+    let told =
+        Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared_sites };
+    let writer = Writer::new(Committer::new(store.clone()), told, started);
+    let broker = metrics.clone();
     let api = Api {
         store: store.clone(),
         live,
@@ -140,17 +139,44 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     tasks.spawn(named("writer", writer.run(inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
     tasks.spawn(named("http", api::serve(http, api, sources.clone())));
+    tasks.spawn(named("upkeep", store.clone().keep_up(config.keep_days, sources.clone())));
     tasks.spawn(named("watchdog", watchdog(sources.clone())));
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");
     if print_ready {
-        let ready = serde_json::json!({ "ready": true, "http": http_address.to_string(),
-            "mqtt": listening.map_or_else(|| format!("{}:{}", address.host, address.port), |l| l.v5.to_string()),
-            "mqtt_v4": listening.map(|l| l.v4.to_string()), "instance": format!("{instance:016x}") });
-        println!("{ready}");
+        heard(&broker).await;
+        ready(http_address, &address, listening, instance);
     }
-    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+    let outcome = until_stopped(tasks, &sources, &stop).await;
+    store.close().await;
+    outcome
+}
 
+/// Waits until gateways are heard, so that what is sent after the ready line arrives; five seconds at most.
+async fn heard(metrics: &Metrics) {
+    for _ in 0..500 {
+        if metrics.broker_connected.get() == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// One line for whoever started us with ports left open.
+fn ready(http: SocketAddr, address: &BrokerAddress, listening: Option<Listening>, instance: u64) {
+    let ready = serde_json::json!({ "ready": true, "http": http.to_string(),
+        "mqtt": listening.map_or_else(|| format!("{}:{}", address.host, address.port), |l| l.v5.to_string()),
+        "mqtt_v4": listening.map(|l| l.v4.to_string()), "instance": format!("{instance:016x}") });
+    println!("{ready}");
+}
+
+/// Waits for a signal or a task that ends unasked; then stops the sources and lets the rest drain.
+async fn until_stopped(
+    mut tasks: JoinSet<&'static str>,
+    sources: &CancellationToken,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     let outcome = tokio::select! {
         signal = signals() => signal,
         Some(ended) = tasks.join_next() => Err(anyhow::anyhow!("task {} ended unasked", ended.unwrap_or("(panicked)"))),
@@ -166,7 +192,6 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     if drained.is_err() {
         tracing::error!("not everything could be finished in time");
     }
-    store.close().await;
     outcome
 }
 

@@ -43,7 +43,8 @@ def check(programs, view, say, seconds):
 
     def whole():
         received, missing, unexplained, complete = view.counts()
-        return received > before and missing == 0 and unexplained == 0 and complete
+        backlog = sum(gateway.get("backlog") or 0 for gateway in view.gateways)
+        return received > before and missing == 0 and unexplained == 0 and complete and backlog == 0
 
     took = _until(programs, view, "complete ledger after a half-open link", DRAINED_WITHIN_S, whole)
     received, missing, unexplained, _ = view.counts()

@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--assert", dest="check", action="store_true", help="check what must happen")
     parser.add_argument("--no-build", action="store_true", help="use the programs that are already built")
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--free-ports", action="store_true", help="listen where nobody else does")
     parser.add_argument("--scenario", default="storm", choices=["storm", "normal"])
     parser.add_argument("--speed", help="simulated seconds per second")
     parser.add_argument("--set-link", metavar="STATE", help="of a running demo: up, refused, half_open")
@@ -107,6 +108,8 @@ def watch_lines(programs, view, until):
 
 def run(options):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if options.free_ports:
+        p.take_free_ports()
     if not options.no_build:
         p.build(say)
     programs, view = p.Programs(), View()
@@ -122,13 +125,16 @@ def run(options):
     except KeyboardInterrupt:
         return 0
     finally:
-        say("stopping")
-        programs.stop()
-        p.STATE.unlink(missing_ok=True)
+        if programs.children:
+            say("stopping")
+            programs.stop()
+            p.STATE.unlink(missing_ok=True)
 
 
 def main():
     options = arguments()
+    if options.set_link or options.toggle_fault is not None:
+        p.find_running()
     if options.set_link:
         p.set_link(options.set_link)
         say(f"link {options.set_link}")

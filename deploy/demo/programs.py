@@ -31,6 +31,20 @@ def url(name, path=""):
     return f"http://{HOST}:{PORTS[name]}{path}"
 
 
+def take_free_ports():
+    """Ports nobody uses, for a second demonstration or a test beside other programs."""
+    probes = {name: socket.create_server((HOST, 0)) for name in PORTS}
+    for name, probe in probes.items():
+        PORTS[name] = probe.getsockname()[1]
+        probe.close()
+
+
+def find_running():
+    """Takes over the ports of the demonstration that runs, for commands from another terminal."""
+    if STATE.exists():
+        PORTS.update(json.loads(STATE.read_text())["ports"])
+
+
 def ask(address, body=None, timeout=3):
     """GET, or POST of a JSON body; returns the JSON answer."""
     data = None if body is None else json.dumps(body).encode()
@@ -64,6 +78,8 @@ def write_configs():
     text = re.sub(r'(?m)^sensors\s*=.*$', "", text)
     text = re.sub(r'(?m)^dir\s*=.*$', f'dir = "{DATA}/spool"', text, count=1)
     text = re.sub(r'(?m)^url\s*=\s*"mqtt.*$', f'url = "mqtt://{HOST}:{PORTS["relay"]}"', text, count=1)
+    text = re.sub(r'(?m)^listen\s*=.*$', f'listen = "{HOST}:{PORTS["site"]}"', text, count=1)
+    text = re.sub(r'(?m)^port\s*=.*$', f'port = {PORTS["modbus"]}', text, count=1)
     (DATA / "site.toml").write_text(f'sensors = "{sensors}"\n{text}', encoding="utf-8")
     (DATA / "aggregator.toml").write_text(
         f'[http]\nlisten = "{HOST}:{PORTS["console"]}"\n\n[store]\nurl = "sqlite:{DATA}/minewatch.db"\n\n'
@@ -134,7 +150,7 @@ def launch(programs, say, scenario, speed):
     say("starting the gateway")
     programs.start("gateway", "run", DATA / "site.toml")
     programs.wait("the gateway is heard", lambda: ask(url("console", "/api/v1/gateways")))
-    STATE.write_text(json.dumps({"pid": os.getpid(), "control": url("control")}))
+    STATE.write_text(json.dumps({"pid": os.getpid(), "ports": PORTS}))
 
 
 def set_link(state):

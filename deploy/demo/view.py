@@ -11,6 +11,20 @@ COLOUR = {"normal": "32", "blue": "34;1", "yellow": "33;1", "orange": "38;5;208;
 LINK_TEXT = {"up": "通 up", "refused": "断开 refused", "half_open": "半开 half-open"}
 
 
+def alarm_text(alarm):
+    name = alarm.get("name") or {}
+    text = f"{name.get('zh') or ''} {name.get('en') or alarm['alarm']}".strip()
+    if alarm.get("value") is None or alarm.get("limit") is None:
+        return f"{text}: {alarm.get('why', '')}"
+    return f"{text}: {alarm['value']:.2f}, 限值 limit {alarm['limit']:.2f} {alarm.get('unit') or ''}"
+
+
+def without_limits(point):
+    """Sorts points that can warn before those that only inform."""
+    limits = list((point.get("high") or {}).values()) + list((point.get("low") or {}).values())
+    return all(limit is None for limit in limits)
+
+
 class View:
     """Collects from the API, the simulator and the headquarters topics."""
 
@@ -65,6 +79,11 @@ class View:
         complete = bool(self.ledger) and all(entry["complete"] for entry in self.ledger)
         return received, missing, unexplained, complete
 
+    def ledger_text(self, complete):
+        if any(gateway["link"]["state"] != "online" for gateway in self.gateways):
+            return "断链，之后未知 not heard, unknown since"
+        return "完整 complete" if complete else "补传中 catching up"
+
     def coloured(self, level):
         return f"\033[{COLOUR[level]}m{LEVEL_TEXT[level]}\033[0m"
 
@@ -80,16 +99,14 @@ class View:
             f"   回读 read-back {'响 ON' if siren.get('read_back') else '静 off'}",
             f"链路 link       {LINK_TEXT.get(self.link(), self.link())}   待发 backlog {backlog}",
             f"台账 ledger     收到 received {received}   缺失 missing {missing}   "
-            f"未解释 unexplained {unexplained}   {'完整 complete' if complete else '补传中 catching up'}",
+            f"未解释 unexplained {unexplained}   {self.ledger_text(complete)}",
             f"上级主题 headquarters topics: {self.hq_messages} messages",
             "",
         ]
         for alarm in self.active()[:6]:
-            name = alarm.get("name") or {}
-            lines.append(f"  {self.coloured(alarm['level'])}  {name.get('zh', '')} {name.get('en', alarm['alarm'])}"
-                         f"  {alarm.get('value')} / {alarm.get('limit')} {alarm.get('unit') or ''}")
+            lines.append(f"  {self.coloured(alarm['level'])}  {alarm_text(alarm)}")
         lines.append("")
-        for point in self.live()[:12]:
+        for point in sorted(self.live(), key=without_limits)[:12]:
             latest = point["latest"]
             stale = "  过期 stale" if latest.get("stale") else ""
             lines.append(f"  {point['name']['zh']} {point['name']['en']}: {latest['value']:.3f} {point['unit']}"

@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
         keep_acked_bytes: 64 << 20,
         min_free_bytes: 0,
     };
-    let (spool, _, thread) = spool::open(settings)?;
+    let spool::Running { handle: spool, thread, .. } = spool::open(settings)?;
     let view = spool.view();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let started = Instant::now();

@@ -61,8 +61,10 @@ fn main() -> ExitCode {
     }
 }
 
+/// One thread: the work is waiting, and every hand-over between threads costs more than the work
+/// itself. The disk has its own thread (the spool).
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 fn log_to_stderr(json: bool) {

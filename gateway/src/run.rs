@@ -54,7 +54,8 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
     let config = Arc::new(load(file)?);
     let started = clock::wall();
     let now = Moment::new(started, clock::mono_ms());
-    let (spool, opened, spool_thread) = spool::open(spool_settings(&config)).context("cannot open the spool")?;
+    let running = spool::open(spool_settings(&config)).context("cannot open the spool")?;
+    let (spool, opened, spool_thread) = (running.handle, running.opened, running.thread);
     info!(gateway = %config.gateway, epoch = opened.epoch, config = config.hash.hex(), "gateway starting");
     let mut site = Site::new(Arc::clone(&config), AlarmBook::restore(opened.alarms.clone()), now).map_err(listed)?;
     let known = opened.catalogue == config.hash.short();
@@ -96,6 +97,7 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
         gateway: config.gateway.clone(),
         config: config.uplink.clone(),
         spool,
+        fresh: running.fresh,
         config_hash: hash_seen,
         started,
         view: show_link,

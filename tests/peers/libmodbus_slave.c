@@ -12,19 +12,28 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Puts four big-endian bytes into two registers in the given order of letters. By hand, because
+ * modbus_set_float_abcd of libmodbus 3.1.6 swaps the bytes of each register on this machine. */
+static void put(uint16_t *r, uint32_t bits, const char *order) {
+    uint8_t moved[4];
+    for (int i = 0; i < 4; i++) moved[i] = (uint8_t)(bits >> (8 * (3 - (order[i] - 'A'))));
+    r[0] = (uint16_t)(moved[0] << 8 | moved[1]);
+    r[1] = (uint16_t)(moved[2] << 8 | moved[3]);
+}
+
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static void fill(modbus_mapping_t *map) {
     uint16_t *r = map->tab_registers;
-    int32_t negative = -70000;
-    uint32_t bits = (uint32_t)negative, word = 305419896u;
-    uint8_t b[4] = {bits >> 24, bits >> 16, bits >> 8, bits};
-    uint8_t w[4] = {word >> 24, word >> 16, word >> 8, word};
     r[0] = 0x1234;
-    modbus_set_float_abcd(3.25f, &r[2]);
-    modbus_set_float_cdab(-12.5f, &r[4]);
-    r[6] = (uint16_t)(b[3] << 8 | b[2]);
-    r[7] = (uint16_t)(b[1] << 8 | b[0]);
-    r[8] = (uint16_t)(w[1] << 8 | w[0]);
-    r[9] = (uint16_t)(w[3] << 8 | w[2]);
+    put(&r[2], bits_of(3.25f), "ABCD");
+    put(&r[4], bits_of(-12.5f), "CDAB");
+    put(&r[6], (uint32_t)-70000, "DCBA");
+    put(&r[8], 305419896u, "BADC");
 }
 
 int main(int argc, char **argv) {

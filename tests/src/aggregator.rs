@@ -48,7 +48,7 @@ impl Aggregator {
         fs::write(&config, config_text(&data, http_port, ports, setup))?;
         let program = launch(folder, &config)?;
         let api = Api::new(http_port)?;
-        let mut started = Aggregator {
+        let started = Aggregator {
             folder: folder.to_path_buf(),
             config,
             data,
@@ -60,8 +60,8 @@ impl Aggregator {
         Ok(started)
     }
 
-    async fn wait_ready(&mut self) -> Result<()> {
-        let program = &mut self.program;
+    async fn wait_ready(&self) -> Result<()> {
+        let program = &self.program;
         let api = &self.api;
         eventually("aggregator is ready", READY_WITHIN, async || {
             program.must_run()?;
@@ -88,8 +88,8 @@ impl Aggregator {
     }
 
     /// The process.
-    pub fn program(&mut self) -> &mut Program {
-        &mut self.program
+    pub fn program(&self) -> &Program {
+        &self.program
     }
 
     /// Starts it again with the same configuration and waits until it is ready.

@@ -55,14 +55,14 @@ impl Mosquitto {
         );
         fs::write(&config, text)?;
         let program = launch(folder, &config)?;
-        let mut broker = Mosquitto { folder: folder.to_path_buf(), port, program };
+        let broker = Mosquitto { folder: folder.to_path_buf(), port, program };
         broker.wait_ready().await?;
         Ok(broker)
     }
 
-    async fn wait_ready(&mut self) -> Result<()> {
+    async fn wait_ready(&self) -> Result<()> {
         let port = self.port;
-        let program = &mut self.program;
+        let program = &self.program;
         eventually("mosquitto listens", Duration::from_secs(10), async || {
             program.must_run()?;
             tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
@@ -80,7 +80,7 @@ impl Mosquitto {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn kill_9(&mut self) -> Result<()> {
+    pub fn kill_9(&self) -> Result<()> {
         self.program.kill_9()
     }
 

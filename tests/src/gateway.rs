@@ -28,8 +28,8 @@ impl Gateway {
     }
 
     /// The process.
-    pub fn program(&mut self) -> &mut Program {
-        &mut self.program
+    pub fn program(&self) -> &Program {
+        &self.program
     }
 
     /// Starts it again with the same configuration.

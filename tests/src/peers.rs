@@ -56,7 +56,7 @@ fn command(folder: &Path, maker: Maker) -> Result<Command> {
 /// When the peer is missing or does not come up.
 pub async fn tcp(folder: &Path, maker: Maker) -> Result<(Program, u16)> {
     let port = free_port()?;
-    let mut slave =
+    let slave =
         Program::start(folder, &format!("{maker:?}-tcp"), command(folder, maker)?.args(["tcp", &port.to_string()]))?;
     eventually("the slave is ready", Duration::from_secs(15), async || {
         slave.must_run()?;
@@ -99,7 +99,7 @@ pub async fn line(folder: &Path, name: &str) -> Result<Line> {
 /// When the peer is missing or does not come up.
 pub async fn rtu(folder: &Path, maker: Maker, line: &Line) -> Result<Program> {
     let mut command = command(folder, maker)?;
-    let mut slave = Program::start(folder, &format!("{maker:?}-rtu"), command.arg("rtu").arg(&line.theirs))?;
+    let slave = Program::start(folder, &format!("{maker:?}-rtu"), command.arg("rtu").arg(&line.theirs))?;
     eventually("the slave is ready", Duration::from_secs(15), async || {
         slave.must_run()?;
         Ok(when(slave.printed().contains("ready"), slave.printed()))

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The repository.
@@ -57,7 +58,8 @@ pub fn free_port() -> Result<u16> {
 #[derive(Debug)]
 pub struct Program {
     name: String,
-    child: Child,
+    id: u32,
+    child: Mutex<Child>,
     log: PathBuf,
 }
 
@@ -75,16 +77,21 @@ impl Program {
             .stderr(out)
             .spawn()
             .with_context(|| format!("start {name}: {command:?}"))?;
-        Ok(Program { name: name.to_owned(), child, log })
+        let id = child.id();
+        Ok(Program { name: name.to_owned(), id, child: Mutex::new(child), log })
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pid(&self) -> Result<Pid> {
-        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("pid")
+        i32::try_from(self.id).ok().and_then(Pid::from_raw).context("pid")
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
     /// Where its output goes.
@@ -101,15 +108,15 @@ impl Program {
     ///
     /// # Errors
     /// When the system does not say.
-    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        Ok(self.child.try_wait()?)
+    pub fn ended(&self) -> Result<Option<ExitStatus>> {
+        Ok(self.child().try_wait()?)
     }
 
     /// Fails with the end of its output if it has ended.
     ///
     /// # Errors
     /// When it has ended.
-    pub fn must_run(&mut self) -> Result<()> {
+    pub fn must_run(&self) -> Result<()> {
         match self.ended()? {
             None => Ok(()),
             Some(status) => bail!("{} ended by itself ({status}); it last printed:\n{}", self.name, self.tail()),
@@ -127,9 +134,10 @@ impl Program {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn kill_9(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
+    pub fn kill_9(&self) -> Result<()> {
+        let mut child = self.child();
+        child.kill()?;
+        child.wait()?;
         Ok(())
     }
 
@@ -145,7 +153,7 @@ impl Program {
     ///
     /// # Errors
     /// When it has not ended within the time; it is killed then.
-    pub fn stop(&mut self, within: Duration) -> Result<ExitStatus> {
+    pub fn stop(&self, within: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         let began = Instant::now();
         while began.elapsed() < within {
@@ -162,8 +170,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut child = self.child();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 

@@ -91,12 +91,12 @@ impl Scene {
         let ports: Vec<u16> = slaves.iter().map(CounterSlave::port).collect();
         let site = Site::of_counters("gw-e2e", &ports, plan.registers, relay.port())?;
         let gateway = Gateway::start(&folder, &site)?;
-        let mut scene = Scene { folder, slaves, relay, broker, aggregator, site, gateway };
+        let scene = Scene { folder, slaves, relay, broker, aggregator, site, gateway };
         scene.wait_first_values().await?;
         Ok(scene)
     }
 
-    async fn wait_first_values(&mut self) -> Result<()> {
+    async fn wait_first_values(&self) -> Result<()> {
         let program = self.gateway.program();
         let (api, gateway) = (self.aggregator.api(), &self.site.gateway);
         eventually("first values are in the store", Duration::from_secs(40), async || {
@@ -172,6 +172,8 @@ impl Scene {
     pub async fn settle(&self, within: Duration, good: impl Fn(&Verdict) -> bool) -> Result<Verdict> {
         self.freeze();
         eventually("the ledger is complete and right", within, async || {
+            self.gateway.program().must_run()?;
+            self.aggregator.program().must_run()?;
             let (complete, ledger) = self.api().complete(&self.site.gateway).await?;
             if !complete {
                 return Ok(Seen::NotYet(format!("incomplete: {ledger}")));

@@ -11,6 +11,7 @@ fn the_demonstration_reaches_red_and_loses_nothing_over_a_half_open_link() -> Re
         "--headless",
         "--assert",
         "--no-build",
+        "--free-ports",
         "--seconds",
         "150",
     ]))?;

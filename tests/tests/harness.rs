@@ -130,7 +130,7 @@ fn the_sites_written_here_are_valid() -> Result<()> {
 async fn a_gateway_alone_reads_every_counter_once_a_second() -> Result<()> {
     let folder = scratch("harness-gateway")?;
     let slave = CounterSlave::start(100).await?;
-    let mut gateway = Gateway::start(&folder, &Site::of_counters("gw-alone", &[slave.port()], 100, 9)?)?;
+    let gateway = Gateway::start(&folder, &Site::of_counters("gw-alone", &[slave.port()], 100, 9)?)?;
     eventually("three reads of each counter", Duration::from_secs(20), async || {
         gateway.program().must_run()?;
         Ok(when(slave.total() >= 3 * 97, slave.total()))

@@ -93,6 +93,7 @@ async fn an_oversized_payload_and_a_giant_topic_do_not_stop_the_honest_gateway()
     let _ = forge::publish(&scene.folder, port, &giant, b"x"); // the broker may refuse it by itself
     let deep = format!("minewatch/v1/gw/gw-forged/up/{}", "a/".repeat(150));
     let _ = forge::publish(&scene.folder, port, &deep, b"x");
+    scene.wait_reads(3).await?;
     println!("{}", scene.settle(Duration::from_secs(60), Verdict::perfect).await?);
     let counts = scene.api().quarantined().await?;
     assert!(total(&counts) > 0, "the oversized payload is counted: {counts}");
@@ -106,6 +107,7 @@ async fn a_gateway_forging_another_ones_future_does_not_hide_its_values() -> Res
     // A well-formed batch under the honest gateway's name, in an epoch of its own.
     let batch = forge::batch("gw-e2e", 1, 0, now_us());
     forge::publish(&scene.folder, port, "minewatch/v1/gw/gw-e2e/up/routine", &forge::bytes(&batch))?;
+    scene.wait_reads(5).await?;
     scene.freeze();
     eventually("every value of the honest gateway is stored", Duration::from_secs(60), async || {
         let verdict = scene.verdict().await?;
@@ -154,11 +156,11 @@ fn truncate_largest(folder: &std::path::Path) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_register_map_is_bad_quality_and_not_a_value() -> Result<()> {
-    let mut scene = Scene::start(&Plan::small("hostile-map")).await?;
+    let scene = Scene::start(&Plan::small("hostile-map")).await?;
     // This slave has 10 registers, the map says 20: the device answers with an exception.
     let stranger = CounterSlave::start(10).await?;
     let wrong = Site::of_counters("gw-wrong", &[stranger.port()], 20, scene.relay.port())?;
-    let mut other = Gateway::start(&scene.folder, &wrong)?;
+    let other = Gateway::start(&scene.folder, &wrong)?;
     eventually("the wrong map shows as bad quality with a reason", Duration::from_secs(40), async || {
         other.program().must_run()?;
         let points = scene.api().get("/api/v1/points?gateway=gw-wrong").await?;
@@ -167,7 +169,7 @@ async fn a_wrong_register_map_is_bad_quality_and_not_a_value() -> Result<()> {
         Ok(when(bad > 0, format!("{bad} of {} points bad: {}", all.len(), all.first().cloned().unwrap_or_default())))
     })
     .await?;
-    scene.gateway.program().must_run()?;
+    scene.wait_reads(3).await?;
     println!("{}", scene.settle(Duration::from_secs(60), Verdict::perfect).await?);
     Ok(())
 }

@@ -16,6 +16,7 @@ async fn outage(plan: Plan, link: Link) -> Result<()> {
     scene.relay.set(link);
     tokio::time::sleep(away).await;
     let during = given() - before;
+    scene.gateway.program().must_run()?;
     scene.relay.set(Link::Up);
     let asked = usize::from(plan.devices) * 97 * usize::try_from(away.as_secs())?;
     assert!(during > asked / 2, "sampling went on while the link was away: {during} values of {asked}");

@@ -29,7 +29,7 @@ async fn reads_correctly(test: &str, maker: Maker) -> Result<()> {
     site.body.push_str("[defaults]\nperiod_ms = 1000\n\n");
     site.add_tcp_device("over-tcp", port, 1, "peer")?;
     site.add_rtu_device("over-rtu", &line.ours, 1, "peer")?;
-    let mut gateway = Gateway::start(&folder, &site)?;
+    let gateway = Gateway::start(&folder, &site)?;
     eventually("every value of the peer is read as it is, over TCP and RTU", Duration::from_secs(40), async || {
         gateway.program().must_run()?;
         let points = aggregator.api().get("/api/v1/points?gateway=gw-peer").await?;
@@ -77,7 +77,7 @@ async fn mosquitto_with_certificates_and_topic_rights_carries_everything() -> Re
     let slave = CounterSlave::start(10).await?;
     let mut site = Site::of_counters("gw-e2e", &[slave.port()], 10, broker.port())?;
     site.uplink = format!("url = \"{url}\"\n{}", files("gw-e2e"));
-    let mut gateway = Gateway::start(&folder, &site)?;
+    let gateway = Gateway::start(&folder, &site)?;
     eventually("values arrive over TLS", Duration::from_secs(40), async || {
         gateway.program().must_run()?;
         let measured = aggregator.api().measured("gw-e2e").await?;

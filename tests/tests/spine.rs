@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_instrument_shows_is_stored_once_and_published_at_headquarters() -> Result<()> {
-    let mut scene = Scene::start(&Plan::small("spine")).await?;
+    let scene = Scene::start(&Plan::small("spine")).await?;
     let hq = Subscriber::start(&scene.folder, scene.broker_port()?, "minewatch/v1/hq/#")?;
     eventually("values of every device on the headquarters topics", Duration::from_secs(20), async || {
         let messages = hq.messages("/value");

@@ -114,7 +114,9 @@ export async function checkLive(checks, browser, base, options = {}) {
       if (values) await checkValues(checks, base, page)
       await checkAlarms(checks, base, page, expectLevel)
       if (expectLedger) {
-        await checks.eventually(`ledger ${expectLedger}`, () => page.locator(`[data-ledger=${expectLedger}]`).first().isVisible(), 60_000)
+        // A complete ledger may also have explained gaps.
+        const wanted = expectLedger === 'complete' ? '[data-ledger=complete],[data-ledger=explained]' : `[data-ledger=${expectLedger}]`
+        await checks.eventually(`ledger ${expectLedger}`, () => page.locator(wanted).first().isVisible(), 60_000)
       }
       await checkLanguage(checks, page)
     }

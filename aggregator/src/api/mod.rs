@@ -6,6 +6,7 @@ mod console;
 mod query;
 mod routes;
 mod stream;
+pub mod types;
 pub mod view;
 
 use crate::live::Live;
@@ -84,8 +85,16 @@ impl IntoResponse for Problem {
 #[openapi(
     info(title = "Minewatch headquarters", description = "Read-only interface of the aggregator."),
     paths(
-        routes::gateways, routes::points, routes::history, routes::readings, routes::alarms, routes::journal,
-        routes::ledger, routes::quarantine, routes::system, stream::stream
+        routes::gateways,
+        routes::points,
+        routes::history,
+        routes::readings,
+        routes::alarms,
+        routes::journal,
+        routes::ledger,
+        routes::quarantine,
+        routes::system,
+        stream::stream
     )
 )]
 struct Description;

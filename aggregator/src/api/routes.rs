@@ -1,8 +1,11 @@
 //! The routes that answer once.
 
 use super::query::{self, Asked};
-use super::view::{self, AlarmView, GatewayView, HistoryView, LedgerView, PointView, QuarantineView, ReadingsView};
-use super::view::{BrokerView, StoreView, SystemView};
+use super::types::{
+    AlarmView, BrokerView, GatewayView, HistoryView, LedgerView, PointView, QuarantineView, ReadingsView, StoreView,
+    SystemView,
+};
+use super::view;
 use super::{Api, Problem};
 use crate::clock;
 use crate::live::Latest;
@@ -23,9 +26,9 @@ fn asked(params: Params) -> Result<Asked, Problem> {
 impl Api {
     pub(super) async fn gateway_list(&self) -> Result<Vec<GatewayView>, Problem> {
         let rows = self.store.gateways().await?;
-        let views = rows.iter().map(|row| {
-            view::gateway(row, self.live.link(&row.gateway).as_ref(), self.live.latest_at(&row.gateway))
-        });
+        let views = rows
+            .iter()
+            .map(|row| view::gateway(row, self.live.link(&row.gateway).as_ref(), self.live.latest_at(&row.gateway)));
         Ok(views.collect())
     }
 

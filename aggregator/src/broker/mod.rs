@@ -41,10 +41,13 @@ pub enum BrokerError {
     Start(SocketAddr),
 }
 
-/// The broker binds by itself and does not say where, so a free port is chosen before.
-fn settle(wanted: SocketAddr) -> Result<SocketAddr, BrokerError> {
-    let probe = TcpListener::bind(wanted).map_err(|e| BrokerError::Listen(wanted, e))?;
-    probe.local_addr().map_err(|e| BrokerError::Listen(wanted, e))
+/// The broker binds by itself and does not say where, so free ports are chosen before; both are
+/// held at once, or the system could give the same one twice.
+fn settle(v5: SocketAddr, v4: SocketAddr) -> Result<Listening, BrokerError> {
+    let bind = |wanted| TcpListener::bind(wanted).map_err(|e| BrokerError::Listen(wanted, e));
+    let at = |probe: &TcpListener, wanted| probe.local_addr().map_err(|e| BrokerError::Listen(wanted, e));
+    let (probe_v5, probe_v4) = (bind(v5)?, bind(v4)?);
+    Ok(Listening { v5: at(&probe_v5, v5)?, v4: at(&probe_v4, v4)? })
 }
 
 fn server(name: &str, listen: SocketAddr) -> HashMap<String, ServerSettings> {
@@ -66,7 +69,7 @@ fn server(name: &str, listen: SocketAddr) -> HashMap<String, ServerSettings> {
 /// # Errors
 /// When a port cannot be used.
 pub async fn start_embedded(v5: SocketAddr, v4: SocketAddr) -> Result<Listening, BrokerError> {
-    let listening = Listening { v5: settle(v5)?, v4: settle(v4)? };
+    let listening = settle(v5, v4)?;
     let router = RouterConfig {
         max_connections: CONNECTIONS_MAX,
         max_outgoing_packet_count: 1_000,

@@ -11,7 +11,15 @@ const KEYS: &[(&str, &[&str])] = &[
     (
         "broker",
         &[
-            "mode", "listen", "listen_v4", "url", "ca_file", "cert_file", "key_file", "username", "password_file",
+            "mode",
+            "listen",
+            "listen_v4",
+            "url",
+            "ca_file",
+            "cert_file",
+            "key_file",
+            "username",
+            "password_file",
             "shared_group",
         ],
     ),
@@ -188,6 +196,18 @@ mod tests {
         .expect_err("four problems");
         for place in ["nonsense:", "broker.lisen:", "broker.listen:", "http.listen:", "log.format:"] {
             assert!(problems.iter().any(|p| p.starts_with(place)), "{place} in {problems:#?}");
+        }
+    }
+
+    #[test]
+    fn the_shipped_example_names_every_key_and_is_the_default() {
+        let example = include_str!("../../aggregator.example.toml");
+        assert!(config(example).is_ok(), "as shipped");
+        for (section, keys) in KEYS {
+            assert!(example.contains(&format!("[{section}]")), "[{section}]");
+            for key in *keys {
+                assert!(example.contains(&format!("{key} =")), "{section}.{key}");
+            }
         }
     }
 

@@ -39,7 +39,11 @@ pub struct News {
 impl News {
     /// Nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.links.is_empty() && self.sites.is_empty() && !self.outbox && self.system.is_none()
+        self.values.is_empty()
+            && self.links.is_empty()
+            && self.sites.is_empty()
+            && !self.outbox
+            && self.system.is_none()
     }
 }
 

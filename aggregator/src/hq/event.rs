@@ -25,7 +25,14 @@ pub struct Outgoing {
 
 /// Full topic of a leaf.
 pub fn topic(path: &SitePath, leaf: &str) -> String {
-    format!("{}/hq/{}/{}/{}/{}/{leaf}", minewatch_domain::topics::ROOT, path.group, path.company, path.mine, path.facility)
+    format!(
+        "{}/hq/{}/{}/{}/{}/{leaf}",
+        minewatch_domain::topics::ROOT,
+        path.group,
+        path.company,
+        path.mine,
+        path.facility
+    )
 }
 
 /// The path used until a gateway's catalogue says where it stands.
@@ -119,9 +126,9 @@ pub fn status(gateway: &GatewayId, link: &Link, now: At) -> String {
         "last_heard_at": link.heard.map(clock::text),
         "software": link.session.as_ref().map(|s| s.software.as_str()),
         "started_at": link.session.as_ref().map(|s| clock::text(At(s.started_us))),
-        "sequence": link.since.micros(),
+        "sequence": now.micros(),
     });
-    let id = format!("{gateway}/status/{}", link.since.micros());
+    let id = format!("{gateway}/status/{}/{:?}", link.since.micros(), link.state);
     envelope("gateway.status", &id, gateway, gateway.as_str(), now, data)
 }
 

@@ -7,12 +7,13 @@ use crate::clock;
 use crate::ingest::Input;
 use crate::live::{Latest, Live};
 use crate::metrics::Metrics;
-use crate::store::{OutboxRow, Store};
-use minewatch_domain::{At, GatewayId, PointId, SitePath};
+use crate::store::{AlarmRow, OutboxRow, Store, StoreError};
+use minewatch_domain::{At, GatewayId, Level, PointId, SitePath};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,10 @@ const WINDOW: usize = 100;
 const OUTBOX_READ: i64 = 200;
 /// How long an alarm of a gateway without a catalogue waits for its site path.
 const PATH_WAIT_MS: i64 = 5_000;
+/// Alarm states read at once; the worst and newest come first.
+const ALARMS_READ: i64 = 10_000;
+/// Cleared alarms keep their retained state this long: 30 days.
+const CLEARED_KEPT_MS: i64 = 30 * 86_400_000;
 /// Looks at the outbox again, in case a row waits for a path or another process wrote it.
 const OUTBOX_LOOK: Duration = Duration::from_secs(2);
 
@@ -55,6 +60,23 @@ pub struct Publisher {
 /// Source time of the value last published, per point.
 type Published = HashMap<(GatewayId, PointId), At>;
 
+/// What was read from the store.
+struct Read {
+    outbox: Vec<OutboxRow>,
+    states: Vec<AlarmRow>,
+    /// Gateways whose alarm states were asked for; none means all.
+    due: BTreeSet<GatewayId>,
+}
+
+type Reading = Pin<Box<dyn Future<Output = Result<Read, StoreError>> + Send>>;
+
+async fn wait(reading: &mut Option<Reading>) -> Result<Read, StoreError> {
+    match reading {
+        Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What waits to be put into the client, most urgent first.
 #[derive(Debug, Default)]
 struct Queues {
@@ -62,11 +84,17 @@ struct Queues {
     /// Rows in the queue or with the broker; not to be read again.
     taken: HashSet<i64>,
     states: VecDeque<(String, String)>,
+    /// Alarm states are to be read from the store: of all gateways, or of these.
+    alarms_due: Option<BTreeSet<GatewayId>>,
     values: BTreeMap<(GatewayId, PointId), Latest>,
     /// Outbox row of each message given to the client, in order, until it has a packet id.
     unnumbered: VecDeque<Option<i64>>,
     flying: HashMap<u16, Option<i64>>,
     look: bool,
+    /// A read failed; alarm states are asked for again with the next look.
+    states_missed: bool,
+    /// Rows the broker has taken, not yet reported to the writer.
+    done: Vec<i64>,
 }
 
 impl Publisher {
@@ -100,17 +128,15 @@ impl Publisher {
         let Session { client, mut events } = Session::new(&self.address, &self.client_id, Some(will));
         // Nothing is known of what the broker still has: publish all state again.
         published.clear();
-        let mut queues = Queues { look: true, ..Queues::default() };
+        let mut queues = Queues { look: true, alarms_due: Some(BTreeSet::new()), ..Queues::default() };
         self.restate(&mut queues);
         let mut open = false;
         let mut look = tokio::time::interval(OUTBOX_LOOK);
+        let mut reading: Option<Reading> = None;
         loop {
             if open {
-                if queues.look && queues.alarms.is_empty() {
-                    queues.look = false;
-                    if let Err(error) = self.read_outbox(&mut queues).await {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "outbox not readable");
-                    }
+                if reading.is_none() && (queues.alarms_due.is_some() || (queues.look && queues.alarms.is_empty())) {
+                    reading = Some(self.read(&mut queues));
                 }
                 if let Err(error) = self.fill(&client, &mut queues, published) {
                     return error;
@@ -126,15 +152,31 @@ impl Publisher {
                     Ok(Event::Incoming(Packet::PubAck(ack))) => {
                         if let Some(Some(row)) = queues.flying.remove(&ack.pkid) {
                             self.metrics.outbox_sent.inc();
-                            // Deleted with the next commit; if that fails the message goes out twice with one id.
-                            let _ = self.inputs.send(Input::OutboxSent(vec![row])).await;
+                            queues.done.push(row);
+                            self.report(&mut queues);
                         }
                     }
                     Ok(_) => {}
                     Err(error) => return error.to_string(),
                 },
                 news = self.board.take(), if open => self.note(news, &mut queues, published),
-                _ = look.tick(), if open => queues.look = true,
+                read = wait(&mut reading), if reading.is_some() => {
+                    reading = None;
+                    match read {
+                        Ok(read) => self.sort(read, &mut queues),
+                        Err(error) => {
+                            queues.states_missed = true;
+                            tracing::warn!(error = &error as &dyn std::error::Error, "outbox not readable");
+                        }
+                    }
+                }
+                _ = look.tick(), if open => {
+                    queues.look = true;
+                    if std::mem::take(&mut queues.states_missed) {
+                        queues.alarms_due = Some(BTreeSet::new());
+                    }
+                    self.report(&mut queues);
+                }
             }
         }
     }
@@ -174,7 +216,7 @@ impl Publisher {
     }
 
     fn link(&self, gateway: &GatewayId, queues: &mut Queues) {
-        if let Some(link) = self.live.link(gateway) {
+        if let Some(link) = self.live.link(gateway).filter(|_| self.path(gateway).is_some()) {
             let topic = self.topic(gateway, &format!("gateway/{gateway}/status"));
             queues.states.push_back((topic, event::status(gateway, &link, clock::now())));
         }
@@ -190,6 +232,13 @@ impl Publisher {
             let values = self.live.latest(&gateway);
             queues.values.extend(values.into_iter().map(|(point, latest)| ((gateway.clone(), point), latest)));
             queues.look = true;
+            match &mut queues.alarms_due {
+                // Empty means all.
+                Some(due) if due.is_empty() => {}
+                due => {
+                    due.get_or_insert_default().insert(gateway);
+                }
+            }
         }
         for gateway in news.links {
             self.link(&gateway, queues);
@@ -202,9 +251,44 @@ impl Publisher {
         }
     }
 
-    async fn read_outbox(&self, queues: &mut Queues) -> Result<(), crate::store::StoreError> {
+    /// Tells the writer which rows the broker has; they are deleted with its next commit. If that
+    /// fails, a message goes out twice with one id.
+    fn report(&self, queues: &mut Queues) {
+        if queues.done.is_empty() {
+            return;
+        }
+        let done = std::mem::take(&mut queues.done);
+        match self.inputs.try_send(Input::OutboxSent(done)) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            // The writer is behind: told again with the next look.
+            Err(mpsc::error::TrySendError::Full(Input::OutboxSent(done))) => queues.done = done,
+            Err(mpsc::error::TrySendError::Full(_)) => {}
+        }
+    }
+
+    /// Reads outbox and due alarm states beside the connection, which must not wait for the store.
+    fn read(&self, queues: &mut Queues) -> Reading {
+        queues.look = false;
+        let due = queues.alarms_due.take();
+        let store = self.store.clone();
+        Box::pin(async move {
+            let outbox = store.outbox(OUTBOX_READ).await?;
+            let states = match &due {
+                None => Vec::new(),
+                Some(gateways) => {
+                    let one = gateways.first().filter(|_| gateways.len() == 1);
+                    store.alarms(false, one, ALARMS_READ).await?
+                }
+            };
+            Ok(Read { outbox, states, due: due.unwrap_or_default() })
+        })
+    }
+
+    /// Queues what was read. Alarm states: a broker that was restarted has forgotten them, and a
+    /// new site path wants them in their new place.
+    fn sort(&self, read: Read, queues: &mut Queues) {
         let now = clock::now();
-        for row in self.store.outbox(OUTBOX_READ).await? {
+        for row in read.outbox {
             let waits = self.path(&row.gateway).is_none() && now.millis_since(row.created) < PATH_WAIT_MS;
             if !waits && queues.taken.insert(row.id) {
                 queues.alarms.push_back(row);
@@ -214,22 +298,27 @@ impl Publisher {
         if queues.taken.len() > 20_000 {
             queues.taken.clear();
         }
-        Ok(())
+        for row in read.states {
+            let wanted = read.due.is_empty() || read.due.contains(&row.gateway);
+            let recent = row.to != Level::Normal || now.millis_since(row.at) < CLEARED_KEPT_MS;
+            let (Some(transition), Some(path)) = (row.transition(), self.path(&row.gateway)) else { continue };
+            if wanted && recent {
+                let messages = event::alarm(&row.gateway, &transition, true, row.ingested);
+                let states = messages.into_iter().filter(|message| message.retain);
+                queues.states.extend(states.map(|message| (event::topic(path, &message.leaf), message.payload)));
+            }
+        }
     }
 
     /// Gives the client what the window allows: alarms, then states, then values.
-    fn fill(
-        &self,
-        client: &AsyncClient,
-        queues: &mut Queues,
-        published: &mut Published,
-    ) -> Result<(), String> {
+    fn fill(&self, client: &AsyncClient, queues: &mut Queues, published: &mut Published) -> Result<(), String> {
         while queues.unnumbered.len() + queues.flying.len() < WINDOW {
             let (topic, payload, retain, expiry, row) = if let Some(row) = queues.alarms.pop_front() {
                 if queues.alarms.is_empty() {
                     queues.look = true;
                 }
-                (self.topic(&row.gateway, &row.leaf), row.payload, row.retain, None, Some(row.id))
+                let retain = row.retain && self.path(&row.gateway).is_some();
+                (self.topic(&row.gateway, &row.leaf), row.payload, retain, None, Some(row.id))
             } else if let Some((topic, payload)) = queues.states.pop_front() {
                 (topic, payload, true, None, None)
             } else if let Some(((gateway, point), latest)) = queues.values.pop_first() {

@@ -267,7 +267,7 @@ mod tests {
         let Ok(Admitted::Batch(batch)) = admit("minewatch/v1/gw/gw-1/up/routine", &bytes, At(5)) else {
             panic!("must be admitted")
         };
-        assert_eq!((batch.ranges, batch.records.len(), batch.epoch), (vec![10..12], 2, 7));
+        assert_eq!((batch.ranges, batch.records.len(), batch.epoch), (std::iter::once(10..12).collect(), 2, 7));
     }
 
     #[test]
@@ -293,7 +293,10 @@ mod tests {
         let Ok(Admitted::Batch(batch)) = admit("minewatch/v1/gw/gw-1/up/alarm", &bytes, At(5)) else {
             panic!("must be admitted")
         };
-        assert_eq!((batch.records.len(), batch.impossible.len(), batch.ranges), (0, 2, vec![10..12]));
+        assert_eq!(
+            (batch.records.len(), batch.impossible.len(), batch.ranges),
+            (0, 2, std::iter::once(10..12).collect())
+        );
     }
 
     proptest! {

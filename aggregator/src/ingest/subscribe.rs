@@ -112,7 +112,7 @@ impl Subscriber {
             Admitted::Status(gateway, _) => self.live.offline(gateway, now),
         };
         if let Some(change) = change {
-            self.board.link(&change.gateway);
+            crate::writer::link(&self.live, &self.board, &change.gateway);
             self.put(Input::Link(change)).await;
         }
         match admitted {

@@ -2,7 +2,7 @@
 //! highest is the state. A transition that is new also goes to the outbox, in the same transaction.
 
 use super::commit::{AlarmSeen, Outcome};
-use super::{Columns, StoreError};
+use super::{BindReal, Columns, StoreError};
 use crate::hq::event;
 use crate::live::LinkChange;
 use minewatch_domain::{AlarmKind, AlarmTransition, At, GatewayId, Level, PointId};
@@ -29,8 +29,8 @@ pub(super) async fn transition(
     .bind(i64::from(alarm.from.code()))
     .bind(i64::from(alarm.to.code()))
     .bind(alarm.at.micros())
-    .bind(alarm.value)
-    .bind(alarm.limit)
+    .bind_real(alarm.value)
+    .bind_real(alarm.limit)
     .bind(alarm.rule.as_str())
     .bind(alarm.why.as_str())
     .bind(now.micros())

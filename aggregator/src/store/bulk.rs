@@ -4,7 +4,7 @@
 //! when measured); a short rest is padded by repeating its last row, which the key absorbs.
 //! PostgreSQL: `unnest` over array texts, one round trip.
 
-use super::{Dialect, StoreError};
+use super::{BindReal, Dialect, StoreError};
 use sqlx::{AnyConnection, AssertSqlSafe};
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -31,20 +31,25 @@ impl Row {
 /// Rows per statement; 512 x 8 stays below SQLite's 32,766 parameters.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
 
-static STATEMENTS: LazyLock<Vec<(usize, &'static str)>> = LazyLock::new(|| {
-    SIZES
-        .iter()
-        .map(|size| {
-            let rows = vec!["(?,?,?,?,?,?,?,?)"; *size].join(",");
-            let text = format!("{INSERT} VALUES {rows} ON CONFLICT DO NOTHING");
-            // Four texts for the life of the process, so that prepared statements are found again.
-            (*size, &*Box::leak(text.into_boxed_str()))
-        })
-        .collect()
-});
+type Statements = LazyLock<Vec<(usize, &'static str)>>;
 
-const INSERT: &str =
-    "INSERT INTO readings (slot, point_num, at_us, stream_num, seq, value, quality, ingested_us)";
+fn statements(head: &str, row: &str, tail: &str) -> Vec<(usize, &'static str)> {
+    let make = |size: &usize| {
+        let text = format!("{head} VALUES {} {tail}", vec![row; *size].join(","));
+        // A few texts for the life of the process, so that prepared statements are found again.
+        (*size, &*Box::leak(text.into_boxed_str()))
+    };
+    SIZES.iter().map(make).collect()
+}
+
+static STATEMENTS: Statements = LazyLock::new(|| statements(INSERT, "(?,?,?,?,?,?,?,?)", "ON CONFLICT DO NOTHING"));
+static LATEST_STATEMENTS: Statements = LazyLock::new(|| statements(LATEST, "(?,?,?,?,?)", LATEST_NEWER));
+
+const INSERT: &str = "INSERT INTO readings (slot, point_num, at_us, stream_num, seq, value, quality, ingested_us)";
+const LATEST: &str = "INSERT INTO latest (point_num, at_us, ingested_us, value, quality)";
+const LATEST_NEWER: &str = "ON CONFLICT (point_num) DO UPDATE SET at_us = excluded.at_us, \
+    ingested_us = excluded.ingested_us, value = excluded.value, quality = excluded.quality \
+    WHERE excluded.at_us > latest.at_us";
 
 /// Inserts rows, sorted by key so that appends stay local; existing keys are left alone.
 pub(super) async fn insert(
@@ -60,14 +65,14 @@ pub(super) async fn insert(
 }
 
 /// The smallest statement that takes all of `left`, or the largest one.
-fn pick(left: usize) -> (usize, &'static str) {
-    let fitting = STATEMENTS.iter().rev().find(|(size, _)| *size >= left);
-    *fitting.or(STATEMENTS.first()).unwrap_or(&(1, ""))
+fn pick(from: &[(usize, &'static str)], left: usize) -> (usize, &'static str) {
+    let fitting = from.iter().rev().find(|(size, _)| *size >= left);
+    *fitting.or(from.first()).unwrap_or(&(1, ""))
 }
 
 async fn insert_values(connection: &mut AnyConnection, mut rows: &[Row]) -> Result<(), StoreError> {
     while let Some(last) = rows.last() {
-        let (size, text) = pick(rows.len());
+        let (size, text) = pick(&STATEMENTS, rows.len());
         let take = size.min(rows.len());
         let mut query = sqlx::query(text);
         for row in rows[..take].iter().chain(std::iter::repeat_n(last, size - take)) {
@@ -77,9 +82,41 @@ async fn insert_values(connection: &mut AnyConnection, mut rows: &[Row]) -> Resu
                 .bind(row.at_us)
                 .bind(row.stream_num)
                 .bind(row.seq)
-                .bind(row.value)
+                .bind_real(row.value)
                 .bind(row.quality)
                 .bind(row.ingested_us);
+        }
+        query.execute(&mut *connection).await?;
+        rows = &rows[take..];
+    }
+    Ok(())
+}
+
+/// Writes newest values, one row per point, never over newer ones.
+pub(super) async fn latest(connection: &mut AnyConnection, dialect: Dialect, rows: &[Row]) -> Result<(), StoreError> {
+    if dialect == Dialect::Postgres {
+        let text = format!(
+            "{LATEST} SELECT * FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::bigint[], \
+             $4::text::double precision[], $5::text::smallint[]) {LATEST_NEWER}"
+        );
+        sqlx::query(AssertSqlSafe(text))
+            .bind(array(rows, |r| Some(r.point_num)))
+            .bind(array(rows, |r| Some(r.at_us)))
+            .bind(array(rows, |r| Some(r.ingested_us)))
+            .bind(array(rows, |r| r.value))
+            .bind(array(rows, |r| Some(r.quality)))
+            .execute(&mut *connection)
+            .await?;
+        return Ok(());
+    }
+    let mut rows = rows;
+    while let Some(last) = rows.last() {
+        let (size, text) = pick(&LATEST_STATEMENTS, rows.len());
+        let take = size.min(rows.len());
+        let mut query = sqlx::query(text);
+        for row in rows[..take].iter().chain(std::iter::repeat_n(last, size - take)) {
+            query =
+                query.bind(row.point_num).bind(row.at_us).bind(row.ingested_us).bind_real(row.value).bind(row.quality);
         }
         query.execute(&mut *connection).await?;
         rows = &rows[take..];
@@ -132,7 +169,7 @@ mod tests {
     #[test]
     fn the_statement_is_the_smallest_that_takes_all_rows() {
         for (left, size) in [(1, 1), (2, 8), (8, 8), (9, 64), (64, 64), (65, 512), (512, 512), (5_000, 512)] {
-            assert_eq!(pick(left).0, size, "{left} rows");
+            assert_eq!(pick(&STATEMENTS, left).0, size, "{left} rows");
         }
     }
 }

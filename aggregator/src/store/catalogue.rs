@@ -3,7 +3,7 @@
 //! Invariant: among complete catalogues the one with the highest position in the ledger is in force,
 //! whatever the order of arrival.
 
-use super::commit::point_num;
+use super::records::point_num;
 use super::{Columns, StoreError};
 use minewatch_domain::{Catalogue, GatewayId};
 use sqlx::AnyConnection;

@@ -5,12 +5,13 @@
 
 use super::bulk::{self, Row};
 use super::marks::{self, StreamKey, Streams};
+use super::records::{insert_event, insert_gap, point_num};
 use super::{Columns, SLOT_US, Store, StoreError, alarms, catalogue, quarantine};
 use crate::ingest::admit::Batch;
 use crate::ingest::{Input, Refused};
 use crate::live::{Latest, LinkChange};
 use minewatch_domain::wire::{MarkV1, SessionV1};
-use minewatch_domain::{AlarmTransition, At, Catalogue, Event, Gap, GatewayId, Lane, PointId, RangeSet, Record};
+use minewatch_domain::{AlarmTransition, At, Catalogue, Gap, GatewayId, Lane, PointId, RangeSet, Record};
 use sqlx::AnyConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -86,6 +87,8 @@ pub struct Committer {
     points: HashMap<GatewayId, HashMap<PointId, i64>>,
     gateways: HashMap<GatewayId, u64>,
     hours: HashMap<i64, At>,
+    /// Newest row of each point since the last flush.
+    unflushed: HashMap<i64, Row>,
 }
 
 impl Committer {
@@ -97,6 +100,7 @@ impl Committer {
             points: HashMap::new(),
             gateways: HashMap::new(),
             hours: HashMap::new(),
+            unflushed: HashMap::new(),
         }
     }
 
@@ -156,7 +160,8 @@ impl Committer {
             self.gateway(&mut transaction, &change.gateway, now).await?;
             alarms::link(&mut transaction, change, now, &mut outcome).await?;
         }
-        let quarantined = !refused.is_empty() || inputs.iter().any(|i| matches!(i, Input::Batch(b) if !b.impossible.is_empty()));
+        let quarantined =
+            !refused.is_empty() || inputs.iter().any(|i| matches!(i, Input::Batch(b) if !b.impossible.is_empty()));
         for payload in refused {
             quarantine::keep(&mut transaction, payload).await?;
         }
@@ -167,7 +172,38 @@ impl Committer {
             sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
+        for row in rows {
+            match self.unflushed.get(&row.point_num) {
+                Some(known) if known.at_us >= row.at_us => {}
+                Some(_) | None => {
+                    self.unflushed.insert(row.point_num, row);
+                }
+            }
+        }
         Ok(outcome)
+    }
+
+    /// Writes the newest value of each point that changed since the last flush.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the values are kept for the next flush.
+    pub async fn flush_latest(&mut self, now: At) -> Result<(), StoreError> {
+        if self.unflushed.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<Row> = self.unflushed.values().cloned().collect();
+        let mut transaction = self.store.begin().await?;
+        bulk::latest(&mut transaction, self.store.dialect, &rows).await?;
+        sqlx::query(
+            "INSERT INTO meta (name, number) VALUES ('latest_flushed_us', $1) \
+             ON CONFLICT (name) DO UPDATE SET number = excluded.number",
+        )
+        .bind(now.micros())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        self.unflushed.clear();
+        Ok(())
     }
 
     /// Makes sure the gateway has a row; returns the configuration of its catalogue.
@@ -351,7 +387,8 @@ impl Committer {
             let held = self.streams.lock(connection, &(gateway.clone(), stream.epoch, lane)).await?;
             // Read again rather than trust the cache: this answer is how a restored store is noticed.
             held.marks = marks::load(connection, held.num).await?;
-            let mark = |r: std::ops::Range<u64>| MarkV1 { epoch: stream.epoch, lane: stream.lane, from: r.start, to: r.end };
+            let mark =
+                |r: std::ops::Range<u64>| MarkV1 { epoch: stream.epoch, lane: stream.lane, from: r.start, to: r.end };
             told.extend(held.marks.iter().map(mark));
             sqlx::query(
                 "UPDATE streams SET next_seq = CASE WHEN next_seq < $1 THEN $1 ELSE next_seq END, \
@@ -383,25 +420,6 @@ impl Committer {
     }
 }
 
-/// The surrogate number of a point, made when it is new.
-pub(super) async fn point_num(
-    connection: &mut AnyConnection,
-    gateway: &GatewayId,
-    point: &PointId,
-) -> Result<i64, StoreError> {
-    sqlx::query("INSERT INTO points (gateway, point) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(gateway.as_str())
-        .bind(point.as_str())
-        .execute(&mut *connection)
-        .await?;
-    let row = sqlx::query("SELECT point_num FROM points WHERE gateway = $1 AND point = $2")
-        .bind(gateway.as_str())
-        .bind(point.as_str())
-        .fetch_one(connection)
-        .await?;
-    Ok(row.int(0)?)
-}
-
 fn newest(outcome: &mut Outcome, gateway: &GatewayId, point: &PointId, latest: Latest) {
     if !outcome.values.contains_key(gateway) {
         outcome.values.insert(gateway.clone(), BTreeMap::new());
@@ -414,55 +432,4 @@ fn newest(outcome: &mut Outcome, gateway: &GatewayId, point: &PointId, latest: L
             points.insert(point.clone(), latest);
         }
     }
-}
-
-type RecordOf<'a> = (i64, &'a GatewayId);
-
-async fn insert_gap(
-    connection: &mut AnyConnection,
-    (stream_num, gateway): RecordOf<'_>,
-    seq: u64,
-    gap: &Gap,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO gaps (stream_num, seq, gateway, reason, subject, from_us, to_us, gap_epoch, gap_lane, gap_from, \
-         gap_to, missing) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
-    )
-    .bind(stream_num)
-    .bind(seq as i64)
-    .bind(gateway.as_str())
-    .bind(gap.reason.name())
-    .bind(gap.subject.as_str())
-    .bind(gap.from.micros())
-    .bind(gap.to.micros())
-    .bind(gap.seqs.map(|s| s.0 as i64))
-    .bind(gap.seqs.map(|s| i64::from(s.1.code())))
-    .bind(gap.seqs.map(|s| s.2 as i64))
-    .bind(gap.seqs.map(|s| s.3 as i64))
-    .bind(i64::try_from(gap.count).unwrap_or(i64::MAX))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn insert_event(
-    connection: &mut AnyConnection,
-    (stream_num, gateway): RecordOf<'_>,
-    seq: u64,
-    event: &Event,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO events (stream_num, seq, gateway, kind, subject, at_us, detail) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-    )
-    .bind(stream_num)
-    .bind(seq as i64)
-    .bind(gateway.as_str())
-    .bind(event.kind.name())
-    .bind(event.subject.as_str())
-    .bind(event.at.micros())
-    .bind(event.detail.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -1,10 +1,10 @@
 //! The history of a point: readings as they are, or buckets of them.
 
+use super::HistorySample;
 use super::read::trust;
 use super::{Columns, SLOT_US, Store, StoreError};
 use minewatch_domain::At;
 use sqlx::any::AnyRow;
-use super::HistorySample;
 
 /// Ranges longer than this are answered from the hourly roll-up.
 const FINE_US_MAX: i64 = 7 * 86_400_000_000;

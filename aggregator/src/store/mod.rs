@@ -15,14 +15,16 @@ mod marks;
 mod migrate;
 mod quarantine;
 mod read;
+mod records;
 mod rollup;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 pub use commit::{AlarmSeen, Committer, GapSeen, HelloAnswer, Outcome};
 pub use history::History;
 pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
-pub use read::{RANGE_US_MAX, AlarmRow, GatewayRow, HistorySample, OutboxRow, PointRow, QuarantineRow, ReadingRow};
+pub use read::{AlarmRow, GatewayRow, HistorySample, OutboxRow, PointRow, QuarantineRow, RANGE_US_MAX, ReadingRow};
 pub use rollup::{LatestMap, Upkeep};
 
 use sqlx::any::{AnyPoolOptions, AnyRow};
@@ -115,17 +117,19 @@ impl Store {
         self.file.as_deref()
     }
 
+    /// Whether the writing connection answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT COUNT(*) FROM meta").fetch_one(&self.writer).await?;
+        Ok(())
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
-    }
-
-    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, StoreError> {
-        Ok(match self.dialect {
-            Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => self.writer.begin().await?,
-        })
     }
 }
 
@@ -154,8 +158,8 @@ pub fn shown(address: &str) -> String {
 }
 
 async fn pool(url: &str, dialect: Dialect, size: u32, reading: bool) -> Result<AnyPool, StoreError> {
-    let options = AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_MAX).after_connect(
-        move |connection, _| {
+    let options =
+        AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_MAX).after_connect(move |connection, _| {
             Box::pin(async move {
                 let settings: &[&'static str] = match (dialect, reading) {
                     (Dialect::Sqlite, false) => &[
@@ -181,9 +185,24 @@ async fn pool(url: &str, dialect: Dialect, size: u32, reading: bool) -> Result<A
                 }
                 Ok(())
             })
-        },
-    );
+        });
     Ok(options.connect(url).await?)
+}
+
+/// Binding of a real number that may be missing.
+trait BindReal {
+    /// `Any` hands PostgreSQL a missing `f64` as a 4-byte and a missing `f32` as an 8-byte float (sqlx
+    /// 0.9.0 swaps the two), so that a prepared statement refuses the next present value.
+    fn bind_real(self, value: Option<f64>) -> Self;
+}
+
+impl BindReal for sqlx::query::Query<'_, sqlx::Any, sqlx::any::AnyArguments> {
+    fn bind_real(self, value: Option<f64>) -> Self {
+        match value {
+            Some(value) => self.bind(value),
+            None => self.bind(None::<f32>),
+        }
+    }
 }
 
 /// Short column access by position.

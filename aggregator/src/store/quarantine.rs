@@ -105,10 +105,9 @@ pub(super) async fn trim(connection: &mut AnyConnection) -> Result<(), StoreErro
     if row.int(0)? <= ROWS_MAX && row.int(1)? <= BYTES_MAX {
         return Ok(());
     }
-    let dropped =
-        sqlx::query("DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine ORDER BY id LIMIT $1)")
-            .bind(ROWS_MAX / 10)
-            .execute(&mut *connection)
-            .await?;
+    let dropped = sqlx::query("DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine ORDER BY id LIMIT $1)")
+        .bind(ROWS_MAX / 10)
+        .execute(&mut *connection)
+        .await?;
     count(connection, "dropped_oldest", dropped.rows_affected() as i64).await
 }

@@ -3,7 +3,9 @@
 use super::{Columns, SLOT_US, Store, StoreError};
 use crate::hq::Site;
 use crate::live::Latest;
-use minewatch_domain::{At, CataloguePoint, GatewayId, Lane, Level, PointId, Quality, Reason, SitePath};
+use minewatch_domain::{
+    AlarmKind, AlarmTransition, At, CataloguePoint, GatewayId, Lane, Level, PointId, Quality, Reason, SitePath,
+};
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
@@ -138,6 +140,25 @@ fn latest_of(row: &AnyRow, first: usize) -> Result<Option<Latest>, StoreError> {
         quality,
         reason,
     }))
+}
+
+impl AlarmRow {
+    /// The transition itself; `None` if a later version wrote a kind this one does not know.
+    pub fn transition(&self) -> Option<AlarmTransition> {
+        Some(AlarmTransition {
+            alarm: PointId::parse(&self.alarm).ok()?,
+            revision: self.revision,
+            kind: AlarmKind::from_name(&self.kind)?,
+            point: self.point.as_deref().and_then(|point| PointId::parse(point).ok()),
+            from: self.from,
+            to: self.to,
+            at: self.at,
+            value: self.value,
+            limit: self.limit,
+            rule: self.rule.clone(),
+            why: self.why.clone(),
+        })
+    }
 }
 
 const ALARM_COLUMNS: &str = "SELECT j.gateway, j.alarm, j.revision, j.kind, j.point, j.from_level, j.to_level, j.at_us, \

@@ -1,13 +1,20 @@
 //! Upkeep of the store: newest values flushed, hours rolled up, old readings deleted.
 
-use super::read::{trust, damaged};
-use super::{Columns, SLOT_US, Store, StoreError};
+use super::read::{damaged, trust};
+use super::{BindReal, Columns, SLOT_US, Store, StoreError};
 use crate::live::Latest;
 use minewatch_domain::{At, GatewayId, PointId};
+use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Slots deleted in one transaction, so that retention never holds up ingest for long.
-const RETENTION_SLOTS: i64 = 10;
+const RETENTION_SLOTS: i64 = 2;
+/// Roll-up rows written in one transaction.
+const ROWS_AT_ONCE: usize = 500;
+/// How often upkeep is looked at, and the pause that leaves the writer room while there is more to do.
+const UPKEEP: Duration = Duration::from_secs(30);
+const BETWEEN: Duration = Duration::from_millis(50);
 /// Hours rolled up in one round.
 const HOURS_MAX: i64 = 4;
 
@@ -26,36 +33,10 @@ pub struct Upkeep {
 }
 
 impl Store {
-    /// Writes newest values, never over newer ones.
+    /// Newest values at start: the flushed ones, and what was committed since.
     ///
     /// # Errors
     /// When the store does not answer; so for every function here.
-    pub async fn flush_latest(&self, values: &LatestMap, now: At) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        for (gateway, points) in values {
-            for (point, latest) in points {
-                sqlx::query(
-                    "INSERT INTO latest (point_num, at_us, ingested_us, value, quality) \
-                     SELECT point_num, $1, $2, $3, $4 FROM points WHERE gateway = $5 AND point = $6 \
-                     ON CONFLICT (point_num) DO UPDATE SET at_us = excluded.at_us, ingested_us = excluded.ingested_us, \
-                     value = excluded.value, quality = excluded.quality WHERE excluded.at_us > latest.at_us",
-                )
-                .bind(latest.at.micros())
-                .bind(latest.ingested.micros())
-                .bind(latest.value)
-                .bind(i64::from(latest.quality.pack(latest.reason)))
-                .bind(gateway.as_str())
-                .bind(point.as_str())
-                .execute(&mut *transaction)
-                .await?;
-            }
-        }
-        set_meta(&mut transaction, "latest_flushed_us", now.micros()).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Newest values at start: the flushed ones, and what was committed since.
     pub async fn load_latest(&self) -> Result<LatestMap, StoreError> {
         let mut map = LatestMap::new();
         let mut names = BTreeMap::new();
@@ -90,6 +71,24 @@ impl Store {
         Ok(map)
     }
 
+    /// Roll-up and retention until told to stop, beside the writer.
+    pub async fn keep_up(self, keep_days: Option<u32>, stop: tokio_util::sync::CancellationToken) {
+        loop {
+            let pause = match self.upkeep(crate::clock::now(), keep_days).await {
+                Ok(done) if done.more => BETWEEN,
+                Ok(_) => UPKEEP,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "upkeep of the store failed");
+                    UPKEEP
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
     /// One round of roll-up and retention.
     pub async fn upkeep(&self, now: At, keep_days: Option<u32>) -> Result<Upkeep, StoreError> {
         let mut done = Upkeep { hours: self.roll_up(now).await?, ..Upkeep::default() };
@@ -119,41 +118,53 @@ impl Store {
             .await?;
         for row in &due {
             let hour = row.int(0)?;
+            // Read beside the writer, written in short transactions: ingest is never held up for long.
+            let rows = sqlx::query(HOUR).bind(hour * 60).bind(hour * 60 + 60).fetch_all(&self.reader).await?;
+            for rows in rows.chunks(ROWS_AT_ONCE) {
+                let mut transaction = self.begin().await?;
+                for row in rows {
+                    insert_hour(&mut transaction, hour, row).await?;
+                }
+                transaction.commit().await?;
+            }
             let mut transaction = self.begin().await?;
             sqlx::query("DELETE FROM hourly_due WHERE hour = $1 AND due_us <= $2")
                 .bind(hour)
                 .bind(now.micros())
                 .execute(&mut *transaction)
                 .await?;
-            sqlx::query("DELETE FROM hourly WHERE hour = $1").bind(hour).execute(&mut *transaction).await?;
-            // Bad values (packed quality from 128) count but take no part in the numbers.
-            sqlx::query(
-                "INSERT INTO hourly (hour, point_num, n, n_usable, min, max, total, last, last_us, quality) \
-                 SELECT $1, b.point_num, b.n, b.n_usable, b.low, b.high, b.total, \
-                 (SELECT r.value FROM readings r WHERE r.slot = b.last_us / 60000000 AND r.point_num = b.point_num \
-                 AND r.at_us = b.last_us LIMIT 1), b.last_us, b.quality FROM \
-                 (SELECT point_num, COUNT(*) AS n, SUM(CASE WHEN quality < 128 THEN 1 ELSE 0 END) AS n_usable, \
-                 MIN(CASE WHEN quality < 128 THEN value END) AS low, MAX(CASE WHEN quality < 128 THEN value END) AS high, \
-                 SUM(CASE WHEN quality < 128 THEN value END) AS total, MAX(at_us) AS last_us, MAX(quality) AS quality \
-                 FROM readings WHERE slot >= $2 AND slot < $3 GROUP BY point_num) b",
-            )
-            .bind(hour)
-            .bind(hour * 60)
-            .bind(hour * 60 + 60)
-            .execute(&mut *transaction)
-            .await?;
             transaction.commit().await?;
         }
         Ok(due.len() as u64)
     }
 }
 
-async fn set_meta(connection: &mut sqlx::AnyConnection, name: &str, number: i64) -> Result<(), StoreError> {
+/// One hour of every point. Bad values (packed quality from 128) count but take no part in the numbers.
+const HOUR: &str = "SELECT b.point_num, b.n, b.n_usable, b.low, b.high, b.total, \
+    (SELECT r.value FROM readings r WHERE r.slot = b.last_us / 60000000 AND r.point_num = b.point_num \
+    AND r.at_us = b.last_us LIMIT 1), b.last_us, b.quality FROM \
+    (SELECT point_num, COUNT(*) AS n, SUM(CASE WHEN quality < 128 THEN 1 ELSE 0 END) AS n_usable, \
+    MIN(CASE WHEN quality < 128 THEN value END) AS low, MAX(CASE WHEN quality < 128 THEN value END) AS high, \
+    SUM(CASE WHEN quality < 128 THEN value END) AS total, MAX(at_us) AS last_us, MAX(quality) AS quality \
+    FROM readings WHERE slot >= $1 AND slot < $2 GROUP BY point_num) b";
+
+async fn insert_hour(connection: &mut sqlx::AnyConnection, hour: i64, row: &AnyRow) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO meta (name, number) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET number = excluded.number",
+        "INSERT INTO hourly (hour, point_num, n, n_usable, min, max, total, last, last_us, quality) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (hour, point_num) DO UPDATE SET \
+         n = excluded.n, n_usable = excluded.n_usable, min = excluded.min, max = excluded.max, \
+         total = excluded.total, last = excluded.last, last_us = excluded.last_us, quality = excluded.quality",
     )
-    .bind(name)
-    .bind(number)
+    .bind(hour)
+    .bind(row.int(0)?)
+    .bind(row.int(1)?)
+    .bind(row.int(2)?)
+    .bind_real(row.maybe_real(3)?)
+    .bind_real(row.maybe_real(4)?)
+    .bind_real(row.maybe_real(5)?)
+    .bind_real(row.maybe_real(6)?)
+    .bind(row.int(7)?)
+    .bind(row.int(8)?)
     .execute(connection)
     .await?;
     Ok(())

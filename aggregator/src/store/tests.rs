@@ -68,8 +68,8 @@ fn transition(revision: u64) -> Record {
         from: level(revision - 1),
         to: level(revision),
         at: At(START + revision as i64 * 1_000_000),
-        value: Some(1.0),
-        limit: Some(0.5),
+        value: revision.is_multiple_of(2).then_some(1.0),
+        limit: revision.is_multiple_of(3).then_some(0.5),
         rule: "r".to_owned(),
         why: "w".to_owned(),
     })
@@ -100,10 +100,25 @@ fn batch(lane: Lane, from: u64, len: u64) -> Input {
         batch: from,
         records: records.collect(),
         impossible: Vec::new(),
-        ranges: vec![from..from + len],
+        ranges: std::iter::once(from..from + len).collect(),
         at: At(START),
         bytes: 0,
     })
+}
+
+/// Readings only, as a site of 200 points at 1 Hz sends them.
+fn plain(from: u64, len: u64) -> Input {
+    let Input::Batch(mut batch) = batch(Lane::Routine, from, len) else { unreachable!("a batch") };
+    for record in &mut batch.records {
+        record.record = Record::Reading(Reading {
+            point: point(record.seq % 200),
+            at: At(START + (record.seq / 200) as i64 * 1_000_000),
+            value: Some(record.seq as f64 / 3.0),
+            quality: Quality::Good,
+            reason: Reason::None,
+        });
+    }
+    Input::Batch(batch)
 }
 
 /// Everything the store says, in words, without surrogate numbers.
@@ -277,6 +292,7 @@ fn history_readings_and_newest_values_agree() {
         let fine = store.history(num, from, to, 20).await.expect("reads");
         assert_eq!(fine.samples.iter().map(|s| s.n).sum::<i64>(), expected.len() as i64);
         assert!(fine.samples.len() <= 20 && fine.bucket_us > 0);
+        committer.flush_latest(to).await.expect("flushes");
         let last = store.load_latest().await.expect("reads");
         assert_eq!(last[&gateway()][&point(0)].at, rows.last().expect("rows").0.at);
         // Roll-up and long history.
@@ -292,6 +308,23 @@ fn history_readings_and_newest_values_agree() {
     });
 }
 
+#[test]
+fn a_failed_transaction_leaves_nothing_and_the_next_one_works() {
+    on_both(async |address| {
+        let store = fresh(address).await;
+        let mut committer = Committer::new(store.clone());
+        committer.commit(&[batch(Lane::Routine, 0, 4)], At(START)).await.expect("commits");
+        store.writer.execute("ALTER TABLE readings RENAME TO hidden").await.expect("breaks");
+        assert!(committer.commit(&[batch(Lane::Routine, 4, 10)], At(START)).await.is_err());
+        store.writer.execute("ALTER TABLE hidden RENAME TO readings").await.expect("mends");
+        let ledger = store.ledger(None).await.expect("reads");
+        assert_eq!(ledger[0].streams[0].received, 4, "marks and records go together");
+        let outcome = committer.commit(&[batch(Lane::Routine, 4, 10)], At(START)).await.expect("commits");
+        assert_eq!((outcome.readings, outcome.duplicates), (9, 0));
+        store.close().await;
+    });
+}
+
 /// Not a test of correctness: prints how fast the store takes readings in bulk.
 #[test]
 #[ignore = "a measurement"]
@@ -299,7 +332,7 @@ fn how_fast_the_store_is() {
     on_both(async |address| {
         let store = fresh(address).await;
         let mut committer = Committer::new(store.clone());
-        let inputs: Vec<Vec<Input>> = (0..40).map(|n| vec![batch(Lane::Routine, n * 5_000, 5_000)]).collect();
+        let inputs: Vec<Vec<Input>> = (0..40).map(|n| vec![plain(n * 5_000, 5_000)]).collect();
         let begun = std::time::Instant::now();
         for inputs in &inputs {
             committer.commit(inputs, At(START)).await.expect("commits");

@@ -3,15 +3,16 @@
 use crate::api::view;
 use crate::clock;
 use crate::hq::{Board, Site};
+use crate::ingest::Input;
 use crate::ingest::acks::Acks;
-use crate::ingest::{Input, admit::Batch};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::store::{Outcome, Store, StoreError};
 use crate::system::Health;
-use minewatch_domain::GatewayId;
 use minewatch_domain::wire::MarkV1;
+use minewatch_domain::{GatewayId, RangeSet};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,42 +36,54 @@ pub struct Told {
     pub sites: Sites,
 }
 
-fn marks(batch: &Batch) -> impl Iterator<Item = MarkV1> + '_ {
-    let mark = |r: &std::ops::Range<u64>| MarkV1 { epoch: batch.epoch, lane: batch.lane.code(), from: r.start, to: r.end };
-    batch.ranges.iter().map(mark)
+/// Marks in one acknowledgement; more are told in further ones.
+const ACK_MARKS_MAX: usize = 4_096;
+
+/// Ranges of all batches of one gateway, neighbours joined.
+type Ranges = BTreeMap<(u64, u8), RangeSet>;
+
+fn marks(ranges: &Ranges) -> Vec<MarkV1> {
+    let mark = |(epoch, lane): (u64, u8), r: Range<u64>| MarkV1 { epoch, lane, from: r.start, to: r.end };
+    ranges.iter().flat_map(|(key, set)| set.iter().map(move |range| mark(*key, range))).collect()
+}
+
+/// Tells readers and headquarters that a link changed; does not wait for the store.
+pub fn link(live: &Live, board: &Board, gateway: &GatewayId) {
+    board.link(gateway);
+    if let Some(state) = live.link(gateway) {
+        live.publish("link", &view::link_event(gateway, &state));
+    }
 }
 
 impl Told {
-    /// A link changed state.
-    pub fn link(&self, gateway: &GatewayId) {
-        self.board.link(gateway);
-        if let Some(link) = self.live.link(gateway) {
-            self.live.publish("link", &view::link_event(gateway, &link));
-        }
-    }
-
     /// A transaction is durable.
     pub fn committed(&self, inputs: &[Input], outcome: &Outcome, rows: usize, took: Duration) {
-        let mut ranges: BTreeMap<&GatewayId, Vec<MarkV1>> = BTreeMap::new();
+        let mut ranges: BTreeMap<&GatewayId, Ranges> = BTreeMap::new();
         for input in inputs {
             match input {
-                Input::Batch(batch) => ranges.entry(&batch.gateway).or_default().extend(marks(batch)),
+                Input::Batch(batch) => {
+                    let streams = ranges.entry(&batch.gateway).or_default();
+                    let set = streams.entry((batch.epoch, batch.lane.code())).or_default();
+                    batch.ranges.iter().for_each(|range| set.insert(range.clone()));
+                }
                 Input::Refused(refused) => {
                     if let (Some(gateway), Some(batch)) = (&refused.refusal.gateway, refused.refusal.batch) {
                         self.acks.refused(gateway, batch, &refused.refusal.detail);
                     }
                 }
-                Input::Link(change) if !change.down => self.link(&change.gateway),
                 Input::Link(_) | Input::Hello(..) | Input::OutboxSent(_) => {}
             }
         }
-        for (gateway, marks) in ranges {
-            self.acks.committed(gateway, marks);
+        for (gateway, ranges) in &ranges {
+            for part in marks(ranges).chunks(ACK_MARKS_MAX) {
+                self.acks.committed(gateway, part.to_vec());
+            }
         }
         for answer in &outcome.answers {
             self.acks.marks(&answer.gateway, answer.nonce, answer.marks.clone(), answer.catalogue);
         }
-        if outcome.outbox {
+        // Rows just deleted make room for the next ones to be read.
+        if outcome.outbox || inputs.iter().any(|input| matches!(input, Input::OutboxSent(_))) {
             self.board.outbox();
         }
         self.news(outcome);
@@ -79,6 +92,11 @@ impl Told {
         self.metrics.duplicates.inc_by(outcome.duplicates);
         self.metrics.commit_seconds.observe(took.as_secs_f64());
         self.metrics.commit_rows.observe(rows as f64);
+        self.works();
+    }
+
+    /// The store took a transaction, or answered a probe.
+    pub fn works(&self) {
         if self.health.store_works() {
             self.board.system(Ok(()));
             self.metrics.store_ok.set(1);
@@ -125,6 +143,10 @@ impl Told {
         self.metrics.commit_failures.inc();
         self.metrics.store_ok.set(0);
         let text = error.to_string();
+        // The first failure is an error in the log; later ones are said now and then.
+        if failures.is_power_of_two() && failures > 1 {
+            tracing::warn!(error = text, failures, "store still does not take transactions");
+        }
         if self.health.store_fails(&text, clock::now()) {
             tracing::error!(error = text, failures, "store does not take transactions; nothing is acknowledged");
             self.board.system(Err(text));

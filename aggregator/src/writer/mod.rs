@@ -5,12 +5,12 @@
 
 mod after;
 
-pub use after::{Sites, Told};
+pub use after::{Sites, Told, link};
 
 use crate::clock;
 use crate::ingest::Input;
 use crate::live::LinkChange;
-use crate::store::{Committer, LatestMap};
+use crate::store::Committer;
 use minewatch_domain::At;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -18,33 +18,34 @@ use tokio::sync::mpsc;
 /// Rows in one transaction: large enough that the sync is a small part, small enough that a
 /// waiting alarm is not held up for long.
 const ROWS_MAX: usize = 20_000;
+/// How often silence is looked for.
+const TICK: Duration = Duration::from_millis(500);
 /// How often newest values are flushed.
 const FLUSH: Duration = Duration::from_secs(3);
-/// How often upkeep is looked at.
-const UPKEEP: Duration = Duration::from_secs(30);
+/// How often an idle store is asked whether it is there.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// The writer task.
 #[derive(Debug)]
 pub struct Writer {
     committer: Committer,
     told: Told,
-    keep_days: Option<u32>,
     started: At,
-    flush: LatestMap,
     flushed: Instant,
-    kept: Instant,
+    committed: Instant,
+    listened: Instant,
 }
 
 impl Writer {
     /// A writer that tells `told`.
-    pub fn new(committer: Committer, told: Told, keep_days: Option<u32>, started: At) -> Writer {
+    pub fn new(committer: Committer, told: Told, started: At) -> Writer {
         let now = Instant::now();
-        Writer { committer, told, keep_days, started, flush: LatestMap::new(), flushed: now, kept: now }
+        Writer { committer, told, started, flushed: now, committed: now, listened: now }
     }
 
     /// Runs until the inbox is closed and empty.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Input>) {
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        let mut tick = tokio::time::interval(TICK);
         let mut waiting: Vec<Input> = Vec::new();
         loop {
             tokio::select! {
@@ -53,8 +54,9 @@ impl Writer {
                     Some(input) => waiting.push(input),
                     None => break,
                 },
-                _ = tick.tick() => self.silence(&mut waiting),
+                _ = tick.tick() => {}
             }
+            self.silence(&mut waiting);
             let mut rows: usize = waiting.iter().map(Input::rows).sum();
             while rows < ROWS_MAX {
                 let Ok(input) = inbox.try_recv() else { break };
@@ -64,13 +66,18 @@ impl Writer {
             self.commit(&mut waiting, rows, &inbox).await;
             self.look_after().await;
         }
-        let _ = self.committer.store().flush_latest(&self.flush, clock::now()).await;
+        let _ = self.committer.flush_latest(clock::now()).await;
     }
 
+    /// Looks for gateways not heard. Also under a flood of inputs: the tick alone would starve then.
     fn silence(&mut self, waiting: &mut Vec<Input>) {
+        if self.listened.elapsed() < TICK {
+            return;
+        }
+        self.listened = Instant::now();
         let changes: Vec<LinkChange> = self.told.live.silent(self.started, clock::now());
         for change in changes {
-            self.told.link(&change.gateway);
+            link(&self.told.live, &self.told.board, &change.gateway);
             waiting.push(Input::Link(change));
         }
     }
@@ -82,11 +89,8 @@ impl Writer {
             let begun = Instant::now();
             match self.committer.commit(waiting, clock::now()).await {
                 Ok(outcome) => {
+                    self.committed = Instant::now();
                     self.told.committed(waiting, &outcome, rows, begun.elapsed());
-                    for (gateway, values) in &outcome.values {
-                        let flush = self.flush.entry(gateway.clone()).or_default();
-                        flush.extend(values.iter().map(|(point, latest)| (point.clone(), *latest)));
-                    }
                     for gateway in &outcome.catalogues {
                         self.told.site(self.committer.store(), gateway).await;
                     }
@@ -96,7 +100,10 @@ impl Writer {
                     failures += 1;
                     self.told.failed(&error, failures);
                     if inbox.is_closed() && failures > 3 {
-                        tracing::error!(inputs = waiting.len(), "stopping with inputs not committed; they are sent again");
+                        tracing::error!(
+                            inputs = waiting.len(),
+                            "stopping with inputs not committed; they are sent again"
+                        );
                         waiting.clear();
                     }
                     tokio::time::sleep(crate::broker::backoff(failures)).await;
@@ -105,23 +112,24 @@ impl Writer {
         }
     }
 
-    async fn look_after(&mut self) {
-        if self.flushed.elapsed() >= FLUSH && !self.flush.is_empty() {
-            self.flushed = Instant::now();
-            match self.committer.store().flush_latest(&self.flush, clock::now()).await {
-                Ok(()) => self.flush.clear(),
-                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "newest values not flushed"),
-            }
+    /// With nothing to commit, asks the store whether it is there, so that a failure is known before data comes.
+    async fn probe(&mut self) {
+        if self.committed.elapsed() < PROBE {
+            return;
         }
-        if self.kept.elapsed() >= UPKEEP {
-            match self.committer.store().upkeep(clock::now(), self.keep_days).await {
-                // With more to do the next round comes after the next inputs, not at once.
-                Ok(done) if done.more => {}
-                Ok(_) => self.kept = Instant::now(),
-                Err(error) => {
-                    self.kept = Instant::now();
-                    tracing::warn!(error = &error as &dyn std::error::Error, "upkeep of the store failed");
-                }
+        self.committed = Instant::now();
+        match self.committer.store().probe().await {
+            Ok(()) => self.told.works(),
+            Err(error) => self.told.failed(&error, 1),
+        }
+    }
+
+    async fn look_after(&mut self) {
+        self.probe().await;
+        if self.flushed.elapsed() >= FLUSH {
+            self.flushed = Instant::now();
+            if let Err(error) = self.committer.flush_latest(clock::now()).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "newest values not flushed");
             }
         }
     }

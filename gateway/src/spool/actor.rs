@@ -19,6 +19,10 @@ const REQUESTS_MAX: usize = 1_024;
 /// group.
 const GROUP_MAX: usize = 64;
 
+/// Frames just committed and not taken by the uplink yet: a second of a full site. When it is
+/// full, further ones are not offered and the uplink reads them from the disk.
+const FRESH_MAX: usize = 16;
+
 /// How often a broken spool is opened again.
 const REOPEN_MS: u64 = 1_000;
 
@@ -146,21 +150,42 @@ impl SpoolHandle {
     }
 }
 
+/// A spool at work.
+pub struct Running {
+    /// The way to it.
+    pub handle: SpoolHandle,
+    /// What opening it found.
+    pub opened: Opened,
+    /// Frames as they become durable, for the uplink.
+    pub fresh: mpsc::Receiver<(StreamId, Outgoing)>,
+    /// Ends when every handle is gone.
+    pub thread: std::thread::JoinHandle<()>,
+}
+
 /// Opens the spool and starts its thread. The thread ends when every handle is gone.
 ///
 /// # Errors
 /// When the folder cannot be used (a damaged spool is put aside instead).
-pub fn open(settings: SpoolSettings) -> Result<(SpoolHandle, Opened, std::thread::JoinHandle<()>), SpoolError> {
+pub fn open(settings: SpoolSettings) -> Result<Running, SpoolError> {
     let (store, opened) = SpoolStore::open(settings.clone(), clock::wall(), rand::random())?;
     let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
+    let (fresh, taken) = mpsc::channel(FRESH_MAX);
     let (publish, view) = watch::channel(SpoolView { epoch: opened.epoch, ..SpoolView::default() });
-    let actor =
-        Actor { settings, store: Ok(store), publish, lost: None, reopen_at_ms: 0, free_checked_ms: 0, free: u64::MAX };
+    let actor = Actor {
+        settings,
+        store: Ok(store),
+        publish,
+        fresh,
+        lost: None,
+        reopen_at_ms: 0,
+        free_checked_ms: 0,
+        free: u64::MAX,
+    };
     let thread = std::thread::Builder::new()
         .name("spool".into())
         .spawn(move || actor.run(inbox))
         .map_err(|e| SpoolError::Io(e.to_string()))?;
-    Ok((SpoolHandle { requests, view }, opened, thread))
+    Ok(Running { handle: SpoolHandle { requests, view }, opened, fresh: taken, thread })
 }
 
 /// Records refused since the last gap record.
@@ -175,6 +200,7 @@ struct Actor {
     settings: SpoolSettings,
     store: Result<SpoolStore, SpoolError>,
     publish: watch::Sender<SpoolView>,
+    fresh: mpsc::Sender<(StreamId, Outgoing)>,
     lost: Option<Lost>,
     reopen_at_ms: u64,
     free_checked_ms: u64,
@@ -235,7 +261,13 @@ impl Actor {
                     let dropped: u64 = gaps.iter().map(|g| g.count).sum();
                     let mut all = self.lost.as_ref().map(as_gap).into_iter().collect::<Vec<_>>();
                     all.extend(records.iter().cloned());
-                    store.append(&all, config, now).map(|()| dropped)
+                    let drafts = store.append(&all, config, now)?;
+                    for draft in drafts {
+                        if self.fresh.capacity() > 0 {
+                            let _ = self.fresh.try_send(store.outgoing(draft));
+                        }
+                    }
+                    Ok(dropped)
                 })
             }
         };

@@ -12,7 +12,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use actor::{SpoolHandle, SpoolHealth, SpoolView, open};
+pub use actor::{Running, SpoolHandle, SpoolHealth, SpoolView, open};
 pub use key::StreamId;
 pub use store::Outgoing;
 

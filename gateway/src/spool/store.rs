@@ -117,7 +117,7 @@ impl SpoolStore {
     }
 
     /// Appends a group of records: one atomic batch, one flush. On success they are durable.
-    pub(super) fn append(&mut self, records: &[Record], config: u64, now: At) -> Result<(), SpoolError> {
+    pub(super) fn append(&mut self, records: &[Record], config: u64, now: At) -> Result<Vec<FrameDraft>, SpoolError> {
         let mut batch = sled::Batch::default();
         let (mut numbers, mut names) = (Vec::new(), self.names.len() as u32);
         for record in records {
@@ -148,7 +148,16 @@ impl SpoolStore {
         batch.insert(K_ALIVE, &(now.micros() as u64).to_be_bytes());
         self.commit(batch)?;
         self.streams = streams;
-        Ok(())
+        Ok(drafts)
+    }
+
+    /// A frame just made durable, as it would be read back; saves the way to the disk and back.
+    pub(super) fn outgoing(&self, draft: FrameDraft) -> (StreamId, Outgoing) {
+        let first = draft.frame.first_seq;
+        let range = first..first + u64::from(draft.count);
+        let mut out = Outgoing { range, frames: vec![draft.frame], ..Outgoing::default() };
+        self.name_points(&mut out);
+        (StreamId { epoch: self.epoch, lane: draft.lane }, out)
     }
 
     fn stage(&self, batch: &mut sled::Batch, streams: &mut BTreeMap<StreamId, StreamState>, drafts: &[FrameDraft]) {

@@ -5,12 +5,13 @@ use super::plan::Planner;
 use super::{LinkState, SILENCE_MS_MAX, UplinkView};
 use crate::clock;
 use crate::config::UplinkConfig;
-use crate::spool::{SpoolHandle, SpoolView, StreamId};
+use crate::spool::{Outgoing, SpoolHandle, SpoolView, StreamId};
 use minewatch_domain::wire::{AckKind, AckV1, BatchV1, SessionV1, StreamV1, VERSION, decode, encode};
 use minewatch_domain::{At, GatewayId, Lane, RangeSet, topics};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -26,6 +27,13 @@ const INSTANCES_MAX: usize = 16;
 /// Silence of the store after which it is asked, and the link no longer counts as up.
 const STORE_SILENCE_MS_MAX: u64 = 5_000;
 
+/// Fresh frames kept at hand; older ones are read from the disk.
+const FRESH_MAX: usize = 16;
+
+/// Records acknowledged after which the spool is told at once; fewer wait for the next heartbeat, so
+/// that live acks do not wake the disk's thread.
+const ACKED_HELD_MAX: u64 = 50_000;
+
 /// Longest wait for the last acks at an orderly stop.
 const PART_MS_MAX: u64 = 2_000;
 
@@ -37,6 +45,8 @@ pub struct Uplink {
     pub config: UplinkConfig,
     /// The ledger.
     pub spool: SpoolHandle,
+    /// Frames as they become durable, so that live data need not be read back from the disk.
+    pub fresh: mpsc::Receiver<(StreamId, Outgoing)>,
     /// Configuration in force, first 8 bytes of its hash.
     pub config_hash: watch::Receiver<u64>,
     /// Process start.
@@ -94,6 +104,9 @@ async fn connect_and_serve(uplink: &mut Uplink, stop: &CancellationToken) -> Res
         heard_ms: clock::mono_ms(),
         store_heard_ms: 0,
         stopping_ms: None,
+        fresh: VecDeque::new(),
+        acked: BTreeMap::new(),
+        acked_records: 0,
     };
     serve.run(view, stop).await
 }
@@ -108,6 +121,10 @@ struct Serve<'a> {
     heard_ms: u64,
     store_heard_ms: u64,
     stopping_ms: Option<u64>,
+    fresh: VecDeque<(StreamId, Outgoing)>,
+    /// Acks the spool has not been told yet.
+    acked: BTreeMap<StreamId, u64>,
+    acked_records: u64,
 }
 
 impl Serve<'_> {
@@ -134,6 +151,7 @@ impl Serve<'_> {
             }
             self.pump().await?;
             if self.may_part() {
+                self.tell_acked().await?;
                 self.connection.part(&self.uplink.gateway, self.session).await;
                 return Ok(());
             }
@@ -147,6 +165,7 @@ impl Serve<'_> {
     }
 
     async fn beat(&mut self) -> Result<(), String> {
+        self.tell_acked().await?;
         let now = clock::mono_ms();
         if now.saturating_sub(self.heard_ms) >= SILENCE_MS_MAX {
             return Err(format!("nothing heard for {} ms", now - self.heard_ms));
@@ -190,6 +209,7 @@ impl Serve<'_> {
 
     /// Asks the store what it has; nothing is sent until it has answered.
     async fn ask(&mut self) -> Result<(), String> {
+        self.tell_acked().await?;
         let nonce = clock::mono_ms() << 16 | u64::from(rand::random::<u16>());
         self.stage = Stage::Asking(nonce);
         let streams = self.uplink.spool.streams().await.map_err(|e| e.to_string())?;
@@ -229,7 +249,11 @@ impl Serve<'_> {
                 let upto = self.planner.acked(&ack.marks);
                 let settled = before.saturating_sub(self.planner.unacked());
                 self.uplink.show(LinkState::Up, |view| view.acked_records += settled);
-                self.uplink.spool.acked(upto).await.map_err(|e| e.to_string())?;
+                self.acked.extend(upto);
+                self.acked_records += settled;
+                if self.acked_records >= ACKED_HELD_MAX {
+                    self.tell_acked().await?;
+                }
                 self.ask_if(unseen).await
             }
             (AckKind::Refused, Stage::Streaming) => {
@@ -245,6 +269,32 @@ impl Serve<'_> {
             (AckKind::Alive, Stage::Asking(_)) if unseen => self.ask().await,
             (AckKind::Marks | AckKind::Committed | AckKind::Refused | AckKind::Alive, _) => Ok(()),
         }
+    }
+
+    /// Lets the spool forget what the store has.
+    async fn tell_acked(&mut self) -> Result<(), String> {
+        self.acked_records = 0;
+        if self.acked.is_empty() {
+            return Ok(());
+        }
+        let upto = std::mem::take(&mut self.acked).into_iter().collect();
+        self.uplink.spool.acked(upto).await.map_err(|e| e.to_string())
+    }
+
+    /// The wanted frames, from those at hand or from the disk.
+    async fn frames(&mut self, stream: StreamId, range: Range<u64>, bytes_max: usize) -> Result<Outgoing, String> {
+        while let Ok(frame) = self.uplink.fresh.try_recv() {
+            if self.fresh.len() >= FRESH_MAX {
+                self.fresh.pop_front();
+            }
+            self.fresh.push_back(frame);
+        }
+        let fits = |out: &Outgoing| out.range.start == range.start && out.range.end <= range.end;
+        let at_hand = self.fresh.iter().position(|(id, out)| *id == stream && fits(out));
+        if let Some((_, out)) = at_hand.and_then(|index| self.fresh.remove(index)) {
+            return Ok(out);
+        }
+        self.uplink.spool.read(stream, range, bytes_max).await.map_err(|e| e.to_string())
     }
 
     /// An unseen aggregator instance may have come with an older store: ask it.
@@ -277,8 +327,7 @@ impl Serve<'_> {
         }
         let mut batches = 0;
         while let Some(want) = self.planner.next() {
-            let read = self.uplink.spool.read(want.stream, want.range.clone(), want.bytes_max).await;
-            let out = read.map_err(|e| e.to_string())?;
+            let out = self.frames(want.stream, want.range.clone(), want.bytes_max).await?;
             for lost in out.damaged {
                 self.planner.skip(want.stream, lost);
             }

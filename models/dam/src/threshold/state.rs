@@ -178,7 +178,7 @@ fn change(rule: &LevelRule, from: Level, to: Level, value: Finite, trust: Trust,
     let rises = to > from;
     let decisive = if rises { to } else { from };
     let held_against = index_of(decisive).and_then(|index| rule.limit_near(index, value));
-    let (name, shown) = (decisive.name(), value.get());
+    let (name, shown) = (decisive.name(), readable(value.get()));
     let why = match (held_against, rises) {
         (None, _) => format!("{shown} is good and the rule has no {name} limit any more"),
         (Some((side, limit)), true) => {
@@ -204,7 +204,12 @@ fn change(rule: &LevelRule, from: Level, to: Level, value: Finite, trust: Trust,
             )
         }
     };
-    LevelChange { from, to, at, value: shown, limit: held_against.map(|(_, limit)| limit), why }
+    LevelChange { from, to, at, value: value.get(), limit: held_against.map(|(_, limit)| limit), why }
+}
+
+/// Seven significant digits: what a 32-bit register can carry, without the noise of its conversion.
+fn readable(value: f64) -> f64 {
+    format!("{value:.6e}").parse().unwrap_or(value)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a delay of at most a day is exact in f64")]

@@ -99,8 +99,11 @@ fn latencies_ms(scene: &Scene, arrivals: &[(i64, String, Vec<u8>)]) -> Result<Ve
     }
     let mut latencies = Vec::new();
     for (at_us, topic, payload) in arrivals {
-        let Some(point) = topic.strip_suffix("/value").and_then(|t| t.rsplit('/').next()) else { continue };
+        if !topic.ends_with("/value") {
+            continue;
+        }
         let event: serde_json::Value = serde_json::from_slice(payload)?;
+        let point = event["data"]["point"].as_str().unwrap_or_default();
         let value = event["data"]["value"].as_f64();
         let sampled = value.and_then(|v| handed.get(point)?.get(v as usize - 1));
         latencies.extend(sampled.map(|sampled| (at_us - sampled) as f64 / 1_000.0));
