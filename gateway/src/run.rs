@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -41,6 +41,9 @@ const INBOX_MAX: usize = 16;
 
 /// Longest time from the stop signal to the end.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Stages by name; each ends when told to, or unasked.
+type Stages = JoinSet<(&'static str, anyhow::Result<()>)>;
 
 /// Counters of every bus of the running configuration, for the metrics page.
 pub type Counters = Arc<Mutex<BTreeMap<String, Arc<BusCounters>>>>;
@@ -75,7 +78,7 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
         );
     }
 
-    let mut stages: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
+    let mut stages = Stages::new();
     let shell = Shell {
         spool: spool.clone(),
         link: link.clone(),
@@ -103,27 +106,38 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
         view: show_link,
     };
     let uplink_stop = stop_uplink.clone();
-    let uplink = tokio::spawn(uplink::run(up, uplink_stop));
+    let mut uplink = tokio::spawn(uplink::run(up, uplink_stop));
 
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
-    let outcome = supervise(&mut stages, &stop).await;
+    let outcome = supervise(&mut stages, &mut uplink).await;
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     stop.cancel();
-    let drain = async {
-        let mut outcome = outcome;
-        while let Some(ended) = stages.join_next().await {
-            let ended = ended.map_err(anyhow::Error::from).and_then(|(stage, result)| result.context(stage));
-            outcome = outcome.and(ended);
-        }
-        stop_uplink.cancel();
-        let _ = uplink.await;
-        outcome
-    };
-    let outcome = tokio::time::timeout(DRAIN_MAX, drain).await.context("some stage did not end in time")?;
+    let outcome = tokio::time::timeout(DRAIN_MAX, drain(stages, uplink, stop_uplink, outcome))
+        .await
+        .context("some stage did not end in time")?;
     tokio::task::spawn_blocking(move || spool_thread.join())
         .await?
         .map_err(|_| anyhow::anyhow!("spool thread panicked"))?;
     info!("gateway stopped");
+    outcome
+}
+
+/// The site task's last records reach the spool before the uplink is told to stop, so that they
+/// still leave if the link stands.
+async fn drain(
+    mut stages: Stages,
+    uplink: JoinHandle<()>,
+    stop_uplink: CancellationToken,
+    mut outcome: anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    while let Some(ended) = stages.join_next().await {
+        let ended = ended.map_err(anyhow::Error::from).and_then(|(stage, result)| result.context(stage));
+        outcome = outcome.and(ended);
+    }
+    stop_uplink.cancel();
+    if !uplink.is_finished() {
+        outcome = outcome.and(uplink.await.context("uplink"));
+    }
     outcome
 }
 
@@ -145,10 +159,7 @@ fn spool_settings(config: &SiteConfig) -> SpoolSettings {
 }
 
 /// Waits for a stop signal, feeding the watchdog; a stage that ends first is an error.
-async fn supervise(
-    stages: &mut JoinSet<(&'static str, anyhow::Result<()>)>,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+async fn supervise(stages: &mut Stages, uplink: &mut JoinHandle<()>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut watchdog_usec = 0;
@@ -159,7 +170,7 @@ async fn supervise(
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            () = stop.cancelled() => return Ok(()),
+            ended = &mut *uplink => { ended.context("uplink")?; bail!("uplink ended unasked"); }
             _ = beat.tick() => { let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]); }
             Some(ended) = stages.join_next() => {
                 let (stage, result) = ended?;

@@ -1,7 +1,7 @@
 //! Turns a group of records into frames with their sequence numbers. Pure.
 
 use minewatch_domain::wire::FrameV1;
-use minewatch_domain::{At, Lane, PointId, Reading, Record};
+use minewatch_domain::{Lane, PointId, Reading, Record};
 use std::collections::HashMap;
 
 /// Readings per frame. A frame is the unit of sending, so it must stay well below the wire's
@@ -13,8 +13,6 @@ const FRAME_READINGS_MAX: usize = 1_000;
 pub(super) struct FrameDraft {
     pub(super) lane: Lane,
     pub(super) count: u32,
-    /// Source time of the first record.
-    pub(super) at: At,
     pub(super) frame: FrameV1,
 }
 
@@ -30,10 +28,12 @@ pub(super) fn draft_frames(
     let mut next = next;
     let mut pending: Vec<(u32, &Reading)> = Vec::new();
     let flush = |pending: &mut Vec<(u32, &Reading)>, next: &mut u64, drafts: &mut Vec<FrameDraft>| {
-        let Some((_, first)) = pending.first() else { return };
-        let (at, count) = (first.at, pending.len() as u32);
+        if pending.is_empty() {
+            return;
+        }
+        let count = pending.len() as u32;
         let frame = FrameV1::of_readings(*next, config, pending.drain(..));
-        drafts.push(FrameDraft { lane: Lane::Routine, count, at, frame });
+        drafts.push(FrameDraft { lane: Lane::Routine, count, frame });
         *next += u64::from(count);
     };
     for record in records {
@@ -51,7 +51,7 @@ pub(super) fn draft_frames(
             flush(&mut pending, &mut next[slot], &mut drafts);
         }
         if let Some(frame) = FrameV1::of_record(next[slot], config, record) {
-            drafts.push(FrameDraft { lane, count: 1, at: time_of(record), frame });
+            drafts.push(FrameDraft { lane, count: 1, frame });
             next[slot] += 1;
         }
     }
@@ -59,20 +59,10 @@ pub(super) fn draft_frames(
     drafts
 }
 
-fn time_of(record: &Record) -> At {
-    match record {
-        Record::Reading(reading) => reading.at,
-        Record::Alarm(alarm) => alarm.at,
-        Record::Gap(gap) => gap.to,
-        Record::Event(event) => event.at,
-        Record::Catalogue(_) => At(0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minewatch_domain::{Event, EventKind, Quality, Reason};
+    use minewatch_domain::{At, Event, EventKind, Quality, Reason};
     use proptest::prelude::*;
 
     fn reading(n: usize) -> Record {

@@ -43,7 +43,7 @@ pub(super) fn first_seq(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.get(9..17)?.try_into().ok()?))
 }
 
-/// Checksum (4 bytes), record count (4), source time of the first record (8), frame bytes.
+/// Checksum (4 bytes), record count (4), time of writing (8), frame bytes.
 pub(super) fn seal(count: u32, at_us: i64, frame: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(SEAL_LEN + frame.len());
     value.extend_from_slice(&[0; 4]);

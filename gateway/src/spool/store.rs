@@ -5,11 +5,13 @@
 //! so a spool restored from a copy can never reuse a number (design promise 1).
 //! Deliberately absent: threads and channels (`actor`), what to send next (`uplink`).
 
+mod retention;
+
 use super::frames::{FrameDraft, draft_frames};
 use super::key::{self, StreamId, StreamState};
 use super::{Opened, SpoolError, SpoolSettings};
 use minewatch_domain::wire::{FrameV1, StreamV1, encode};
-use minewatch_domain::{AlarmTransition, At, Gap, GapReason, Lane, PointId, RangeSet, Record};
+use minewatch_domain::{AlarmTransition, At, Gap, GapReason, Lane, PointId, Record};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
@@ -22,6 +24,9 @@ const CACHE_BYTES: u64 = 4 << 20;
 
 /// Kept back of the size bound for the alarm lane and the gap notes themselves.
 const ALARM_RESERVE_BYTES: u64 = 1 << 20;
+
+/// Low bits of an epoch that are random, so that two spools begun in the same moment differ.
+const EPOCH_ENTROPY: u64 = 0x3ff;
 
 const K_EPOCH: &[u8] = b"m:epoch";
 const K_ALIVE: &[u8] = b"m:alive";
@@ -53,6 +58,9 @@ pub struct Outgoing {
 
 pub(super) struct SpoolStore {
     db: sled::Db,
+    /// The file below sled, to sync it for real.
+    file: std::fs::File,
+    alive: At,
     settings: SpoolSettings,
     epoch: u64,
     streams: BTreeMap<StreamId, StreamState>,
@@ -80,14 +88,19 @@ impl SpoolStore {
             Ok(db.get(key)?.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes))
         };
         let last_epoch = number(K_EPOCH)?.unwrap_or(0);
-        let fresh = (now.millis().max(0) as u64) << 20 | u64::from(entropy & 0xf_ffff);
+        // Microseconds with random low bits: below 2^53, so that a browser reads it without loss.
+        let fresh = (now.micros().max(0) as u64 & !EPOCH_ENTROPY) | (u64::from(entropy) & EPOCH_ENTROPY);
         let epoch = fresh.max(last_epoch + 1);
         let alive = number(K_ALIVE)?.map(|us| At(us as i64));
         let catalogue = number(K_CATALOGUE)?.unwrap_or(0);
+        let (streams, last_written) = load_streams(&db)?;
+        let file = std::fs::File::open(path.join("db")).map_err(|e| SpoolError::Io(e.to_string()))?;
         let mut store = SpoolStore {
             settings,
             epoch,
-            streams: load_streams(&db)?,
+            file,
+            alive: now,
+            streams,
             acked_bytes: 0,
             numbers: HashMap::new(),
             names: Vec::new(),
@@ -99,11 +112,13 @@ impl SpoolStore {
         for lane in Lane::ALL {
             store.streams.insert(StreamId { epoch, lane }, StreamState::default());
         }
-        let mut batch = sled::Batch::default();
-        batch.insert(K_EPOCH, &epoch.to_be_bytes());
-        batch.insert(K_ALIVE, &(now.micros() as u64).to_be_bytes());
-        store.commit(batch)?;
-        let opened = Opened { epoch, last_alive: alive, alarms, damaged, catalogue };
+        let mut writes = vec![(K_EPOCH.to_vec(), epoch.to_be_bytes().to_vec()), alive_write(now)];
+        for lane in Lane::ALL {
+            writes
+                .push((tagged(STREAM, &StreamId { epoch, lane }.prefix()), StreamState::default().to_bytes().to_vec()));
+        }
+        store.commit(writes)?;
+        let opened = Opened { epoch, last_alive: last_written.max(alive), alarms, damaged, catalogue };
         Ok((store, opened))
     }
 
@@ -116,39 +131,69 @@ impl SpoolStore {
         self.streams.get(&StreamId { epoch: self.epoch, lane }).map_or(0, |s| s.next)
     }
 
-    /// Appends a group of records: one atomic batch, one flush. On success they are durable.
+    /// Appends a group of records: one atomic write, one flush. On success they are durable.
     pub(super) fn append(&mut self, records: &[Record], config: u64, now: At) -> Result<Vec<FrameDraft>, SpoolError> {
-        let mut batch = sled::Batch::default();
-        let (mut numbers, mut names) = (Vec::new(), self.names.len() as u32);
-        for record in records {
-            if let Record::Reading(reading) = record
-                && !self.numbers.contains_key(&reading.point)
-            {
-                self.numbers.insert(reading.point.clone(), names);
-                batch.insert(tagged(POINT, &names.to_be_bytes()), reading.point.as_str().as_bytes());
-                numbers.push(reading.point.clone());
-                names += 1;
-            }
-        }
-        self.names.extend(numbers);
+        let mut writes = self.number_new_points(records);
         let next = [self.next_seq(Lane::Alarm), self.next_seq(Lane::Routine)];
         let drafts = draft_frames(records, config, &self.numbers, next);
         let mut streams = self.streams.clone();
-        self.stage(&mut batch, &mut streams, &drafts);
+        for draft in &drafts {
+            let stream = StreamId { epoch: self.epoch, lane: draft.lane };
+            let value = key::seal(draft.count, now.micros(), &encode(&draft.frame));
+            let state = streams.entry(stream).or_default();
+            state.next = draft.frame.first_seq + u64::from(draft.count);
+            state.bytes += value.len() as u64;
+            writes.push((tagged(FRAME, &key::frame_key(stream, draft.frame.first_seq)), value));
+        }
         for record in records {
             match record {
                 Record::Alarm(alarm) => {
                     let json = serde_json::to_vec(alarm).map_err(|e| SpoolError::Io(e.to_string()))?;
-                    batch.insert(tagged(ALARM, alarm.alarm.as_str().as_bytes()), json);
+                    writes.push((tagged(ALARM, alarm.alarm.as_str().as_bytes()), json));
                 }
-                Record::Catalogue(part) => batch.insert(K_CATALOGUE, &part.config.to_be_bytes()),
+                Record::Catalogue(part) => writes.push((K_CATALOGUE.to_vec(), part.config.to_be_bytes().to_vec())),
                 Record::Reading(_) | Record::Gap(_) | Record::Event(_) => {}
             }
         }
-        batch.insert(K_ALIVE, &(now.micros() as u64).to_be_bytes());
-        self.commit(batch)?;
+        self.alive = now;
+        self.commit(writes)?;
         self.streams = streams;
         Ok(drafts)
+    }
+
+    /// Gives every point seen for the first time its number.
+    fn number_new_points(&mut self, records: &[Record]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut writes = Vec::new();
+        for record in records {
+            if let Record::Reading(reading) = record
+                && !self.numbers.contains_key(&reading.point)
+            {
+                let number = self.names.len() as u32;
+                self.numbers.insert(reading.point.clone(), number);
+                self.names.push(reading.point.clone());
+                writes.push((tagged(POINT, &number.to_be_bytes()), reading.point.as_str().as_bytes().to_vec()));
+            }
+        }
+        writes
+    }
+
+    /// Makes writes durable, all or none. A single write is no batch: sled then writes once, not twice.
+    fn commit(&self, writes: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), SpoolError> {
+        if writes.len() == 1 {
+            for (key, value) in writes {
+                self.db.insert(key, value)?;
+            }
+        } else {
+            let mut batch = sled::Batch::default();
+            for (key, value) in writes {
+                batch.insert(key, value);
+            }
+            self.db.apply_batch(batch)?;
+        }
+        self.db.flush()?;
+        // sled only asks for the pages to be written out; the disk's own cache and the file's length
+        // need a real sync to survive a power cut.
+        self.file.sync_data().map_err(|e| SpoolError::Io(e.to_string()))
     }
 
     /// A frame just made durable, as it would be read back; saves the way to the disk and back.
@@ -158,24 +203,6 @@ impl SpoolStore {
         let mut out = Outgoing { range, frames: vec![draft.frame], ..Outgoing::default() };
         self.name_points(&mut out);
         (StreamId { epoch: self.epoch, lane: draft.lane }, out)
-    }
-
-    fn stage(&self, batch: &mut sled::Batch, streams: &mut BTreeMap<StreamId, StreamState>, drafts: &[FrameDraft]) {
-        for draft in drafts {
-            let stream = StreamId { epoch: self.epoch, lane: draft.lane };
-            let value = key::seal(draft.count, draft.at.micros(), &encode(&draft.frame));
-            let state = streams.entry(stream).or_default();
-            state.next = draft.frame.first_seq + u64::from(draft.count);
-            state.bytes += value.len() as u64;
-            batch.insert(tagged(FRAME, &key::frame_key(stream, draft.frame.first_seq)), value);
-            batch.insert(tagged(STREAM, &stream.prefix()), &state.to_bytes()[..]);
-        }
-    }
-
-    fn commit(&self, batch: sled::Batch) -> Result<(), SpoolError> {
-        self.db.apply_batch(batch)?;
-        self.db.flush()?;
-        Ok(())
     }
 
     /// Frames of `stream` from `range.start`, up to `bytes_max` (at least one frame).
@@ -234,153 +261,6 @@ impl SpoolStore {
             used.into_iter().filter_map(|n| self.names.get(n as usize).map(|name| (n, name.to_string()))).collect();
     }
 
-    /// The store has `ranges` of `stream`: remember it and drop what need not be kept.
-    pub(super) fn acked(&mut self, stream: StreamId, upto: u64) -> Result<(), SpoolError> {
-        let Some(state) = self.streams.get(&stream).copied() else { return Ok(()) };
-        if upto <= state.acked || upto > state.next {
-            return Ok(());
-        }
-        self.acked_bytes += self.bytes_between(stream, state.acked.max(state.oldest)..upto)?;
-        let state = StreamState { acked: upto, ..state };
-        self.streams.insert(stream, state);
-        self.db.insert(tagged(STREAM, &stream.prefix()), &state.to_bytes()[..])?;
-        self.trim_acked(self.settings.keep_acked_bytes)
-    }
-
-    /// Drops the oldest acknowledged frames until at most `keep` bytes of them remain. Works in
-    /// strides, so that one ack rarely costs a deletion.
-    fn trim_acked(&mut self, keep: u64) -> Result<(), SpoolError> {
-        if self.acked_bytes > keep + keep / 8 {
-            let ids: Vec<StreamId> = self.streams.keys().copied().collect();
-            for stream in ids {
-                let acked = self.streams.get(&stream).map_or(0, |s| s.acked);
-                let excess = self.acked_bytes.saturating_sub(keep);
-                if excess == 0 {
-                    break;
-                }
-                let (freed, _) = self.drop_oldest(stream, acked, excess)?;
-                self.acked_bytes = self.acked_bytes.saturating_sub(freed);
-            }
-        }
-        self.forget_old_streams()
-    }
-
-    fn forget_old_streams(&mut self) -> Result<(), SpoolError> {
-        let done: Vec<StreamId> = self
-            .streams
-            .iter()
-            .filter(|(id, s)| id.epoch != self.epoch && s.oldest == s.next && s.acked == s.next)
-            .map(|(id, _)| *id)
-            .collect();
-        for stream in done.iter().take(done.len().saturating_sub(CLOSED_STREAMS_MAX)) {
-            self.streams.remove(stream);
-            self.db.remove(tagged(STREAM, &stream.prefix()))?;
-        }
-        Ok(())
-    }
-
-    /// Removes frames from the front of a stream, below `limit_seq`, until `bytes` are freed.
-    /// Returns the bytes freed and the source times of the first and last frame removed.
-    fn drop_oldest(
-        &mut self,
-        stream: StreamId,
-        limit_seq: u64,
-        bytes: u64,
-    ) -> Result<(u64, Option<(At, At)>), SpoolError> {
-        let Some(mut state) = self.streams.get(&stream).copied() else { return Ok((0, None)) };
-        let (mut freed, mut times) = (0, None::<(At, At)>);
-        let mut batch = sled::Batch::default();
-        let (from, to) = (key::frame_key(stream, state.oldest), key::frame_key(stream, limit_seq));
-        if from >= to {
-            return Ok((0, None));
-        }
-        for entry in self.db.range(tagged(FRAME, &from)..tagged(FRAME, &to)) {
-            let (found, value) = entry?;
-            let first = key::first_seq(&found[1..]).unwrap_or(state.oldest);
-            if let Some(sealed) = key::unseal(&value) {
-                times = Some((times.map_or(At(sealed.at_us), |(a, _)| a), At(sealed.at_us)));
-                state.oldest = first + u64::from(sealed.count);
-            }
-            freed += value.len() as u64;
-            batch.remove(found);
-            if freed >= bytes {
-                break;
-            }
-        }
-        state.bytes = state.bytes.saturating_sub(freed);
-        batch.insert(tagged(STREAM, &stream.prefix()), &state.to_bytes()[..]);
-        self.db.apply_batch(batch)?;
-        self.streams.insert(stream, state);
-        Ok((freed, times))
-    }
-
-    /// Makes room for `incoming` bytes within the size bound: first acknowledged frames go, then
-    /// the oldest routine records, each loss stated by a gap record. Returns the gap records
-    /// (already appended).
-    pub(super) fn make_room(&mut self, incoming: u64, now: At) -> Result<Vec<Gap>, SpoolError> {
-        let bound = self.settings.size_max_bytes.saturating_sub(ALARM_RESERVE_BYTES);
-        let held: u64 = self.streams.values().map(|s| s.bytes).sum();
-        let mut excess = (held + incoming).saturating_sub(bound);
-        if excess == 0 {
-            return Ok(Vec::new());
-        }
-        self.trim_acked(self.acked_bytes.saturating_sub(excess))?;
-        excess = (self.streams.values().map(|s| s.bytes).sum::<u64>() + incoming).saturating_sub(bound);
-        let stride = excess.max(bound / 64);
-        let mut gaps = Vec::new();
-        let lanes = [Lane::Routine, Lane::Alarm];
-        let ids: Vec<StreamId> =
-            lanes.iter().flat_map(|l| self.streams.keys().filter(move |id| id.lane == *l).copied()).collect();
-        for stream in ids {
-            if excess == 0 {
-                break;
-            }
-            let before = self.streams.get(&stream).copied().unwrap_or_default();
-            let (freed, times) = self.drop_oldest(stream, before.next, stride)?;
-            let after = self.streams.get(&stream).copied().unwrap_or_default();
-            excess = excess.saturating_sub(freed);
-            let lost = before.oldest.max(before.acked)..after.oldest;
-            if after.acked < after.oldest {
-                self.streams.insert(stream, StreamState { acked: after.oldest, ..after });
-            }
-            if let (false, Some(times)) = (lost.is_empty(), times) {
-                gaps.extend(as_gap(gap(GapReason::SpoolFull, stream, lost, times)));
-            }
-        }
-        self.acked_bytes = self.measure_acked()?;
-        let notes: Vec<Record> = gaps.iter().cloned().map(Record::Gap).collect();
-        self.append(&notes, 0, now)?;
-        Ok(gaps)
-    }
-
-    /// The store says what it has. Where that is less than it once acknowledged, it was restored
-    /// from a copy: what we still hold is to be sent again, the rest becomes gap records.
-    pub(super) fn reconcile(
-        &mut self,
-        store_has: &BTreeMap<StreamId, RangeSet>,
-        now: At,
-    ) -> Result<Vec<Gap>, SpoolError> {
-        let mut gaps = Vec::new();
-        let empty = RangeSet::new();
-        for (stream, state) in self.streams.clone() {
-            let has = store_has.get(&stream).unwrap_or(&empty);
-            let missing = has.missing_in(0..state.acked);
-            let Some(first_missing) = missing.first().map(|r| r.start) else { continue };
-            for range in missing.iter().filter(|r| r.start < state.oldest) {
-                let lost = range.start..range.end.min(state.oldest);
-                gaps.extend(as_gap(gap(GapReason::StoreRestored, stream, lost, (now, now))));
-            }
-            let acked = first_missing.max(state.oldest).min(state.acked);
-            self.streams.insert(stream, StreamState { acked, ..state });
-        }
-        if !gaps.is_empty() {
-            let notes: Vec<Record> = gaps.iter().cloned().map(Record::Gap).collect();
-            self.append(&notes, 0, now)?;
-        }
-        self.acked_bytes = self.measure_acked()?;
-        Ok(gaps)
-    }
-
     /// What the spool holds, running epoch last.
     pub(super) fn streams(&self) -> Vec<StreamV1> {
         let view = |(id, s): (&StreamId, &StreamState)| StreamV1 {
@@ -404,29 +284,6 @@ impl SpoolStore {
         self.streams.values().map(|s| s.bytes).sum()
     }
 
-    fn bytes_between(&self, stream: StreamId, range: Range<u64>) -> Result<u64, SpoolError> {
-        if range.is_empty() {
-            return Ok(0);
-        }
-        let (from, to) = (key::frame_key(stream, range.start), key::frame_key(stream, range.end));
-        let mut sum = 0;
-        for entry in self.db.range(tagged(FRAME, &from)..tagged(FRAME, &to)) {
-            sum += entry?.1.len() as u64;
-        }
-        Ok(sum)
-    }
-
-    fn measure_acked(&self) -> Result<u64, SpoolError> {
-        let mut sum = 0;
-        for (stream, state) in &self.streams {
-            sum += match state.acked >= state.next {
-                true => state.bytes,
-                false => self.bytes_between(*stream, state.oldest..state.acked.max(state.oldest))?,
-            };
-        }
-        Ok(sum)
-    }
-
     fn load_points(&mut self) -> Result<(), SpoolError> {
         for entry in self.db.scan_prefix([POINT]) {
             let (_, name) = entry?;
@@ -447,7 +304,9 @@ impl SpoolStore {
     }
 }
 
-fn load_streams(db: &sled::Db) -> Result<BTreeMap<StreamId, StreamState>, SpoolError> {
+/// The streams as last noted, caught up with the frames written since; and when the last of those
+/// frames was taken.
+fn load_streams(db: &sled::Db) -> Result<(BTreeMap<StreamId, StreamState>, Option<At>), SpoolError> {
     let mut streams = BTreeMap::new();
     for entry in db.scan_prefix([STREAM]) {
         let (key, value) = entry?;
@@ -455,7 +314,23 @@ fn load_streams(db: &sled::Db) -> Result<BTreeMap<StreamId, StreamState>, SpoolE
             streams.insert(id, state);
         }
     }
-    Ok(streams)
+    let mut last = None;
+    for (id, state) in &mut streams {
+        let (from, to) = (key::frame_key(*id, state.next), key::frame_key(*id, u64::MAX));
+        for entry in db.range(tagged(FRAME, &from)..tagged(FRAME, &to)) {
+            let (found, value) = entry?;
+            if let (Some(first), Some(sealed)) = (key::first_seq(&found[1..]), key::unseal(&value)) {
+                state.next = first + u64::from(sealed.count);
+                state.bytes += value.len() as u64;
+                last = last.max(Some(At(sealed.at_us)));
+            }
+        }
+    }
+    Ok((streams, last))
+}
+
+fn alive_write(now: At) -> (Vec<u8>, Vec<u8>) {
+    (K_ALIVE.to_vec(), (now.micros() as u64).to_be_bytes().to_vec())
 }
 
 fn gap(reason: GapReason, stream: StreamId, lost: Range<u64>, times: (At, At)) -> Record {
@@ -467,13 +342,6 @@ fn gap(reason: GapReason, stream: StreamId, lost: Range<u64>, times: (At, At)) -
         count: lost.end.saturating_sub(lost.start),
         seqs: Some((stream.epoch, stream.lane, lost.start, lost.end)),
     })
-}
-
-fn as_gap(record: Record) -> Option<Gap> {
-    match record {
-        Record::Gap(gap) => Some(gap),
-        Record::Reading(_) | Record::Alarm(_) | Record::Event(_) | Record::Catalogue(_) => None,
-    }
 }
 
 /// Opens sled. Corruption (also when sled panics over it) is told apart from "in use" and I/O

@@ -41,7 +41,7 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 /// CPU of the gateway with the durable ledger on, and sample to headquarters subscriber.
 pub(crate) fn steady() -> Result<Vec<Metric>> {
     block_on(async {
-        let mut scene = Scene::start(&Plan::measured("bench-steady")).await?;
+        let scene = Scene::start(&Plan::measured("bench-steady")).await?;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let pid = scene.gateway.program().id();
         let (cpu, read) = (cpu_s(pid)?, total(&scene));
@@ -121,7 +121,7 @@ fn latencies_ms(scene: &Scene, arrivals: &[(i64, String, Vec<u8>)]) -> Result<Ve
 pub(crate) fn memory() -> Result<Vec<Metric>> {
     block_on(async {
         let plan = Plan { devices: 100, registers: 100 + COUNTERS_FROM, ..Plan::measured("bench-memory") };
-        let mut scene = Scene::start(&plan).await?;
+        let scene = Scene::start(&plan).await?;
         tokio::time::sleep(Duration::from_secs(40)).await;
         let rss = rss_mb(scene.gateway.program().id())?;
         let against = format!("{} points in the store's hands each second", scene.slaves.len() * 100);
