@@ -58,8 +58,21 @@ pub struct Link {
     pub heard: Option<At>,
     /// From hello and heartbeat.
     pub session: Option<SessionV1>,
+    /// Nonces of the last hello heard, and of the last one whose contents are stored.
+    hello: (Option<u64>, Option<u64>),
     /// Whether the link alarm was asked for.
     alarmed: bool,
+}
+
+impl Link {
+    fn new(since: At, heard: Option<At>) -> Link {
+        Link { state: LinkState::Silent, since, heard, session: None, hello: (None, None), alarmed: false }
+    }
+
+    /// The store knows what the gateway holds: its last hello to this process is stored.
+    pub fn announced(&self) -> bool {
+        matches!(self.hello, (Some(heard), Some(stored)) if heard == stored)
+    }
 }
 
 /// A link went down or came back; the writer turns it into an alarm transition.
@@ -185,7 +198,7 @@ impl Live {
 
     /// Adds a gateway known from the store, not yet heard by this process.
     pub fn known(&self, gateway: GatewayId, heard: Option<At>, now: At) {
-        let link = Link { state: LinkState::Silent, since: heard.unwrap_or(now), heard, session: None, alarmed: false };
+        let link = Link::new(heard.unwrap_or(now), heard);
         self.lock().links.entry(gateway).or_insert(link);
     }
 
@@ -205,11 +218,13 @@ impl Live {
         if state.links.len() >= GATEWAYS_MAX && !state.links.contains_key(gateway) {
             return None;
         }
-        let fresh = Link { state: LinkState::Silent, since: now, heard: None, session: None, alarmed: false };
-        let link = state.links.entry(gateway.clone()).or_insert(fresh);
+        let link = state.links.entry(gateway.clone()).or_insert_with(|| Link::new(now, None));
         link.heard = Some(now);
         if let Some(session) = session {
             link.session = Some(session.clone());
+            if session.want_marks {
+                link.hello.0 = Some(session.nonce);
+            }
         }
         if link.state == LinkState::Online {
             return None;
@@ -219,6 +234,13 @@ impl Live {
         link.alarmed = false;
         let why = "the gateway is heard again".to_owned();
         Some(LinkChange { gateway: gateway.clone(), down: false, at: now, why })
+    }
+
+    /// A hello is stored.
+    pub fn announced(&self, gateway: &GatewayId, nonce: u64) {
+        if let Some(link) = self.lock().links.get_mut(gateway) {
+            link.hello.1 = Some(nonce);
+        }
     }
 
     /// The will or a goodbye was published.
@@ -231,6 +253,11 @@ impl Live {
         *link = Link { state: LinkState::Offline, since: now, alarmed: true, ..link.clone() };
         let why = "the broker says the gateway is gone".to_owned();
         Some(LinkChange { gateway: gateway.clone(), down: true, at: now, why })
+    }
+
+    /// How many known gateways do not answer now.
+    pub fn not_heard(&self) -> usize {
+        self.lock().links.values().filter(|link| link.state != LinkState::Online).count()
     }
 
     /// Gateways that have become silent. `started` gives every gateway time to be heard after a start.

@@ -1,7 +1,8 @@
 //! `aggregator`: run, check a configuration, or print the interface description.
 
 use clap::{Parser, Subcommand};
-use minewatch_aggregator::{api, config::Config, run};
+use minewatch_aggregator::{api, broker, config::Config, run};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,6 +32,14 @@ enum Command {
     },
     /// Print the OpenAPI description.
     Openapi,
+    /// The embedded broker's process; started by `run`.
+    #[command(hide = true)]
+    Broker {
+        /// Address of the MQTT 5 listener.
+        v5: SocketAddr,
+        /// Address of the MQTT 3.1.1 listener.
+        v4: SocketAddr,
+    },
 }
 
 fn load(file: Option<&PathBuf>) -> Result<Config, ExitCode> {
@@ -55,6 +64,7 @@ fn main() -> ExitCode {
             }
             Err(code) => return code,
         },
+        Command::Broker { v5, v4 } => broker::child::serve(v5, v4),
         Command::Openapi => {
             println!("{}", api::openapi());
             Ok(())

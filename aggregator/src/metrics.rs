@@ -42,6 +42,7 @@ macro_rules! metrics {
 }
 
 metrics! {
+    broker_restarts: Counter = Counter::default(), "broker_restarts", "Times the embedded broker ended and was started again";
     messages: Counter = Counter::default(), "messages", "Messages heard from gateways";
     payload_bytes: Counter = Counter::default(), "payload_bytes", "Payload bytes heard";
     refusals: Family<Labels, Counter> = Family::default(), "refusals", "Payloads refused, by reason";

@@ -45,11 +45,11 @@ fn log(json: bool) {
     let _ = if json { lines.json().try_init() } else { lines.try_init() };
 }
 
-async fn connect_broker(config: &Config) -> Result<(BrokerAddress, Option<Listening>)> {
+async fn connect_broker(config: &Config, metrics: &Metrics) -> Result<(BrokerAddress, Option<Listening>)> {
     match &config.broker {
         BrokerMode::External(address) => Ok((address.clone(), None)),
         BrokerMode::Embedded { v5, v4 } => {
-            let listening = broker::start_embedded(*v5, *v4).await?;
+            let listening = broker::start_embedded(*v5, *v4, metrics.clone()).await?;
             let host = match listening.v5.ip() {
                 std::net::IpAddr::V6(ip) => format!("[{ip}]"),
                 std::net::IpAddr::V4(ip) => ip.to_string(),
@@ -80,16 +80,12 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     let (instance, started) = (rand::random::<u64>() >> 1, clock::now());
     let metrics = Metrics::new();
     let store = Store::open(&config.store).await.context("store")?;
-    metrics.store_ok.set(1);
     let http = TcpListener::bind(config.http).await.with_context(|| format!("http.listen {}", config.http))?;
-    let (address, listening) = connect_broker(&config).await?;
+    let (address, listening) = connect_broker(&config, &metrics).await?;
 
-    let live = Live::new(instance >> 11);
-    let board = Board::default();
-    let health = Health::working();
+    let (live, board, health) = (Live::new(instance >> 11), Board::default(), Health::working());
     let sites = recall(&store, &live).await.context("reading the store")?;
-    let shared_sites = Arc::new(Mutex::new(sites.clone()));
-    let (acks, ack_queue) = Acks::new(instance, metrics.clone());
+    let ((acks, ack_queue), heard_by) = (Acks::new(instance, metrics.clone()), metrics.clone());
     let (inputs, inbox) = mpsc::channel::<Input>(INPUTS_MAX);
     let (sources, stop) = (CancellationToken::new(), CancellationToken::new());
     let client = |role: &str| format!("minewatch-{}-{role}-{instance:016x}", config.name);
@@ -104,6 +100,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         board: board.clone(),
         metrics: metrics.clone(),
     };
+    let shared = Arc::new(Mutex::new(sites.clone()));
     let publisher = Publisher {
         properties: listening.is_none(),
         address: address.clone(),
@@ -117,9 +114,8 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         sites,
     };
     let told =
-        Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared_sites };
+        Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
     let writer = Writer::new(Committer::new(store.clone()), told, started);
-    let broker = metrics.clone();
     let api = Api {
         store: store.clone(),
         live,
@@ -144,8 +140,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");
     if print_ready {
-        heard(&broker).await;
-        ready(http_address, &address, listening, instance);
+        ready(&heard_by, http_address, &address, listening, instance).await;
     }
     let outcome = until_stopped(tasks, &sources, &stop).await;
     store.close().await;
@@ -163,7 +158,14 @@ async fn heard(metrics: &Metrics) {
 }
 
 /// One line for whoever started us with ports left open.
-fn ready(http: SocketAddr, address: &BrokerAddress, listening: Option<Listening>, instance: u64) {
+async fn ready(
+    metrics: &Metrics,
+    http: SocketAddr,
+    address: &BrokerAddress,
+    listening: Option<Listening>,
+    instance: u64,
+) {
+    heard(metrics).await;
     let ready = serde_json::json!({ "ready": true, "http": http.to_string(),
         "mqtt": listening.map_or_else(|| format!("{}:{}", address.host, address.port), |l| l.v5.to_string()),
         "mqtt_v4": listening.map(|l| l.v4.to_string()), "instance": format!("{instance:016x}") });

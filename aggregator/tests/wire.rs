@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 struct Aggregator {
     child: Child,
@@ -166,6 +166,22 @@ async fn ack_of(events: &mut EventLoop, kind: AckKind) -> AckV1 {
     }
 }
 
+fn red_alarm() -> Record {
+    Record::Alarm(AlarmTransition {
+        alarm: PointId::parse("pz-00.level.threshold").unwrap(),
+        revision: 1,
+        kind: AlarmKind::Threshold,
+        point: Some(point(0)),
+        from: Level::Normal,
+        to: Level::Red,
+        at: now(),
+        value: Some(9.0),
+        limit: Some(8.0),
+        rule: "r".to_owned(),
+        why: "above red".to_owned(),
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_is_heard_stored_acknowledged_and_shown() {
     let hq = Aggregator::start();
@@ -193,19 +209,7 @@ async fn a_gateway_is_heard_stored_acknowledged_and_shown() {
     }
 
     // An alarm, twice: stored once, one event at headquarters.
-    let alarm = Record::Alarm(AlarmTransition {
-        alarm: PointId::parse("pz-00.level.threshold").unwrap(),
-        revision: 1,
-        kind: AlarmKind::Threshold,
-        point: Some(point(0)),
-        from: Level::Normal,
-        to: Level::Red,
-        at: now(),
-        value: Some(9.0),
-        limit: Some(8.0),
-        rule: "r".to_owned(),
-        why: "above red".to_owned(),
-    });
+    let alarm = red_alarm();
     let batch = BatchV1 { lane: 0, frames: vec![Frame::of_record(0, 5, &alarm).unwrap()], ..first.clone() };
     for _ in 0..2 {
         client.publish(topics::batch(&gateway, Lane::Alarm), QoS::AtLeastOnce, false, encode(&batch)).await.unwrap();
@@ -249,59 +253,4 @@ fn everything_is_shown(hq: &Aggregator) {
     assert_eq!(hq.get("/api/v1/quarantine")["counts"]["version"].as_i64(), Some(1));
     assert_eq!(hq.get("/readyz")["ready"].as_bool(), Some(true));
     assert_eq!(hq.get("/api/v1/readings?gateway=gw-1")["error"]["code"].as_str(), Some("bad_request"));
-}
-
-/// Not a test of correctness: prints how many readings per second are durable through MQTT, and
-/// how long a sample takes to a headquarters subscriber.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-async fn how_fast_it_is() {
-    let hq = Aggregator::start();
-    let gateway = GatewayId::parse("gw-1").unwrap();
-    let (client, mut events) = hq.client("gw-1");
-    subscribed(&client, &mut events, &topics::ack(&gateway)).await;
-    let routine = topics::batch(&gateway, Lane::Routine);
-    let (total, size, window) = (200u64, 2_000u64, 16u64);
-    let begun = Instant::now();
-    let (mut sent, mut acked) = (0u64, 0u64);
-    while acked < total * size {
-        while sent < total && sent * size < acked + window * size {
-            let mut batch = readings(&gateway, sent * size, size, 200);
-            if sent == 0 {
-                batch.frames.insert(0, Frame::of_record(total * size + 1_000_000, 5, &catalogue(200)).unwrap());
-            }
-            client.publish(&routine, QoS::AtLeastOnce, false, encode(&batch)).await.unwrap();
-            sent += 1;
-        }
-        let ack = ack_of(&mut events, AckKind::Committed).await;
-        acked += ack.marks.iter().map(|m| m.to - m.from).sum::<u64>();
-    }
-    println!("through MQTT: {:.0} durable readings/s", (total * size) as f64 / begun.elapsed().as_secs_f64());
-
-    let (watcher, mut watched) = hq.client("watcher");
-    subscribed(&watcher, &mut watched, "minewatch/v1/hq/+/+/+/+/point/gw-1.pz-00.level/value").await;
-    let mut took = Vec::new();
-    for n in 0..200u64 {
-        let begun = Instant::now();
-        let batch = readings(&gateway, total * size + n, 1, 1);
-        let at = batch.frames[0].readings.as_ref().unwrap().at_us;
-        client.publish(&routine, QoS::AtLeastOnce, false, encode(&batch)).await.unwrap();
-        let seen = async {
-            loop {
-                let (_, payload) = next_publish(&mut watched).await;
-                let event: Value = serde_json::from_slice(&payload).unwrap();
-                if event["data"]["at_us"].as_i64() == Some(at) {
-                    return;
-                }
-            }
-        };
-        tokio::select! {
-            () = seen => {}
-            () = async { loop { events.poll().await.unwrap(); } } => {}
-        }
-        took.push(begun.elapsed());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    took.sort();
-    println!("sample to subscriber: p50 {:?}, p99 {:?}", took[100], took[198]);
 }

@@ -100,3 +100,30 @@ async fn a_killed_gateway_samples_again_and_says_what_it_missed() -> Result<()> 
     println!("{}", scene.settle(Duration::from_secs(60), Verdict::honest).await?);
     Ok(())
 }
+
+/// Process ids of the children of all threads of a process.
+fn children(of: u32) -> Result<Vec<i32>> {
+    let mut found = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{of}/task"))? {
+        let text = std::fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+        found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embedded_broker_that_crashes_is_started_again_and_nothing_is_lost() -> Result<()> {
+    let scene = Scene::start(&Plan::small("kill-embedded-broker")).await?;
+    for round in 0..3 {
+        let brokers = children(scene.aggregator.program().id())?;
+        assert_eq!(brokers.len(), 1, "round {round}: the embedded broker is one child process");
+        let broker = rustix::process::Pid::from_raw(brokers[0]).context("pid")?;
+        rustix::process::kill_process(broker, rustix::process::Signal::KILL)?;
+        scene.wait_reads(4).await?;
+        scene.aggregator.program().must_run()?;
+    }
+    let metrics = scene.api().metrics().await?;
+    assert!(metrics.contains("minewatch_aggregator_broker_restarts_total 3"), "the restarts are counted");
+    println!("{}", scene.settle(Duration::from_secs(60), Verdict::perfect).await?);
+    Ok(())
+}

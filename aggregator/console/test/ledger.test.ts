@@ -13,7 +13,7 @@ it('sums the epochs of a lane', () => {
 
 it('is complete only by the server’s word and with nothing unexplained', () => {
   expect(verdictOf(ledger())).toBe('complete')
-  expect(verdictOf(ledger({ complete: false }))).toBe('incomplete')
+  expect(verdictOf(ledger({ complete: false }))).toBe('unknown')
   expect(verdictOf(ledger({ streams: [{ ...stream, unexplained: 1 }] }))).toBe('incomplete')
   expect(verdictOf(ledger({ streams: [{ ...stream, explained: [{ from: 1, to: 2, reason: 'disk_full' }] }] }))).toBe('explained')
   expect(verdictOf(ledger({ streams: [] }))).toBe('unknown')

@@ -2,6 +2,7 @@
 //!
 //! Invariant: read-only; every parameter and every answer is bounded. Deliberately absent: writes.
 
+mod complete;
 mod console;
 mod query;
 mod routes;

@@ -1,5 +1,6 @@
 //! The routes that answer once.
 
+use super::complete::Sight;
 use super::query::{self, Asked};
 use super::types::{
     AlarmView, BrokerView, GatewayView, HistoryView, LedgerView, PointView, QuarantineView, ReadingsView, StoreView,
@@ -76,6 +77,15 @@ impl Api {
             disk_free_mb: self.disk_free_mb(),
             started_at: clock::text(self.started),
             now: clock::text(clock::now()),
+        }
+    }
+
+    fn sight(&self, gateway: &GatewayId) -> Sight {
+        Sight {
+            link: self.live.link(gateway),
+            store_works: self.health.failure().is_none(),
+            broker_connected: self.metrics.broker_connected.get() == 1,
+            now: clock::now(),
         }
     }
 
@@ -182,7 +192,8 @@ pub(super) async fn journal(
     responses((status = 200, body = Vec<LedgerView>)))]
 pub(super) async fn ledger(State(api): State<Api>, params: Params) -> Answer<Vec<LedgerView>> {
     let gateway = asked(params)?.gateway()?;
-    Ok(Json(api.store.ledger(gateway.as_ref()).await?.iter().map(view::ledger).collect()))
+    let ledgers = api.store.ledger(gateway.as_ref()).await?;
+    Ok(Json(ledgers.iter().map(|ledger| view::ledger(ledger, &api.sight(&ledger.gateway))).collect()))
 }
 
 /// Refused payloads and records.

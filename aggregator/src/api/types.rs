@@ -1,5 +1,6 @@
 //! The JSON types of the HTTP interface. Pure data; `view` makes them.
 
+use super::complete::WhyNot;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -210,7 +211,11 @@ pub struct LedgerView {
     pub gateway: String,
     pub streams: Vec<StreamView>,
     pub gaps: Vec<GapView>,
+    /// When the gateway was last heard; the statement holds up to then.
+    pub as_of: Option<String>,
     pub complete: bool,
+    /// Why `complete` is false; empty when it is true.
+    pub why_not: Vec<WhyNot>,
 }
 
 /// Something refused.

@@ -1,5 +1,6 @@
 //! Makes the JSON of the HTTP interface from what is stored or live. Pure.
 
+use super::complete::Sight;
 use super::types::{
     AlarmView, ExplainedView, GapView, GatewayView, LatestView, LedgerView, LimitsView, LinkView, Name, Path,
     PointView, QuarantineEntry, ReadingView, SampleView, SiteView, StreamView,
@@ -173,8 +174,8 @@ fn ledger_gap(gateway: &GatewayId, gap: &LedgerGap) -> GapView {
     }
 }
 
-/// The ledger of one gateway.
-pub fn ledger(ledger: &GatewayLedger) -> LedgerView {
+/// The ledger of one gateway, as far as `sight` reaches.
+pub fn ledger(ledger: &GatewayLedger, sight: &Sight) -> LedgerView {
     let streams = ledger.streams.iter().map(|s| StreamView {
         epoch: s.epoch,
         lane: s.lane.name().to_owned(),
@@ -189,11 +190,14 @@ pub fn ledger(ledger: &GatewayLedger) -> LedgerView {
         unexplained: s.unexplained,
         closed: s.closed,
     });
+    let why_not = sight.why_not(ledger.accounted());
     LedgerView {
         gateway: ledger.gateway.to_string(),
         streams: streams.collect(),
         gaps: ledger.gaps.iter().map(|gap| ledger_gap(&ledger.gateway, gap)).collect(),
-        complete: ledger.complete(),
+        as_of: sight.as_of().map(clock::text),
+        complete: why_not.is_empty(),
+        why_not,
     }
 }
 

@@ -1,25 +1,28 @@
 //! The broker: the embedded one, and how to reach any.
 //!
 //! Invariant: the embedded broker has no topic rights, so it never listens beyond loopback
-//! (`config` refuses that). The aggregator is an ordinary MQTT 5 client of either.
+//! (`config` refuses that). The aggregator is an ordinary MQTT 5 client of either. The embedded one
+//! runs in a child process, so that its crash is a reconnect and nothing more.
 
 mod address;
+pub mod child;
 mod session;
 
 pub use address::{BrokerAddress, Credentials};
 pub use session::{Session, backoff};
 
-use minewatch_domain::wire::PAYLOAD_BYTES_MAX;
-use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
-use std::collections::HashMap;
+use crate::metrics::Metrics;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
 use std::time::Duration;
+use tokio::process::{Child, Command};
 
-/// Connections to the embedded broker; a single machine's site, not a region's.
-const CONNECTIONS_MAX: usize = 2_000;
-/// Bytes per log segment, and segments per topic filter: what a slow subscriber may lag.
-const SEGMENT_BYTES_MAX: usize = 16 << 20;
-const SEGMENTS_MAX: usize = 4;
+/// Pause before a broker that ended is started again: long enough not to spin, short enough that
+/// gateways hardly notice.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
+
+/// Looks at taken ports before giving up, [`RESTART_PAUSE`] apart.
+const PORTS_TRIES: u32 = 20;
 
 /// The ports an embedded broker really listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,52 +53,64 @@ fn settle(v5: SocketAddr, v4: SocketAddr) -> Result<Listening, BrokerError> {
     Ok(Listening { v5: at(&probe_v5, v5)?, v4: at(&probe_v4, v4)? })
 }
 
-fn server(name: &str, listen: SocketAddr) -> HashMap<String, ServerSettings> {
-    let connections = ConnectionSettings {
-        connection_timeout_ms: 5_000,
-        max_payload_size: PAYLOAD_BYTES_MAX + (64 << 10),
-        max_inflight_count: 100,
-        auth: None,
-        external_auth: None,
-        dynamic_filters: true,
-    };
-    let settings =
-        ServerSettings { name: name.to_owned(), listen, tls: None, next_connection_delay_ms: 0, connections };
-    HashMap::from([(name.to_owned(), settings)])
+/// After a crash the broker of the process before may hold its ports for a moment longer.
+async fn settle_patiently(v5: SocketAddr, v4: SocketAddr) -> Result<Listening, BrokerError> {
+    for _ in 0..PORTS_TRIES {
+        if let Ok(listening) = settle(v5, v4) {
+            return Ok(listening);
+        }
+        tokio::time::sleep(RESTART_PAUSE).await;
+    }
+    settle(v5, v4)
 }
 
-/// Starts the embedded broker on its own threads; it lives as long as the process.
+/// Starts the embedded broker in a child process and keeps it running: rumqttd can panic in a way
+/// that leaves it deaf for ever (see [`child`]), so it is fenced, and started again when it ends.
 ///
 /// # Errors
 /// When a port cannot be used.
-pub async fn start_embedded(v5: SocketAddr, v4: SocketAddr) -> Result<Listening, BrokerError> {
-    let listening = settle(v5, v4)?;
-    let router = RouterConfig {
-        max_connections: CONNECTIONS_MAX,
-        max_outgoing_packet_count: 1_000,
-        max_segment_size: SEGMENT_BYTES_MAX,
-        max_segment_count: SEGMENTS_MAX,
-        ..RouterConfig::default()
-    };
-    let config = Config {
-        router,
-        v5: Some(server("mqtt-5", listening.v5)),
-        v4: Some(server("mqtt-3", listening.v4)),
-        ..Config::default()
-    };
-    let mut broker = Broker::new(config);
-    let thread = std::thread::Builder::new().name("broker".to_owned());
-    thread
-        .spawn(move || {
-            if let Err(error) = broker.start() {
-                tracing::error!(error = &error as &dyn std::error::Error, "embedded broker stopped");
-            }
-        })
-        .map_err(|e| BrokerError::Listen(v5, e))?;
+pub async fn start_embedded(v5: SocketAddr, v4: SocketAddr, metrics: Metrics) -> Result<Listening, BrokerError> {
+    let listening = settle_patiently(v5, v4).await?;
+    let first = spawn(listening)?;
     for address in [listening.v5, listening.v4] {
         reachable(address).await?;
     }
+    tokio::spawn(keep_running(first, listening, metrics));
     Ok(listening)
+}
+
+/// The child ends by itself when its standard input closes, so it never outlives this process.
+fn spawn(at: Listening) -> Result<Child, BrokerError> {
+    let start = || {
+        Command::new(std::env::current_exe()?)
+            .args(["broker", &at.v5.to_string(), &at.v4.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    };
+    start().map_err(|e| BrokerError::Listen(at.v5, e))
+}
+
+async fn keep_running(mut child: Child, at: Listening, metrics: Metrics) {
+    loop {
+        // Waiting would close the child's standard input, and that tells it to end.
+        let lifeline = child.stdin.take();
+        let ended = child.wait().await;
+        drop(lifeline);
+        metrics.broker_restarts.inc();
+        tracing::error!(ended = ?ended, "embedded broker ended; starting it again");
+        child = loop {
+            tokio::time::sleep(RESTART_PAUSE).await;
+            match spawn(at) {
+                Ok(child) => break child,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "embedded broker does not start")
+                }
+            }
+        };
+    }
 }
 
 async fn reachable(address: SocketAddr) -> Result<(), BrokerError> {

@@ -47,8 +47,8 @@ pub struct GatewayLedger {
 }
 
 impl GatewayLedger {
-    /// Nothing is missing without an explanation.
-    pub fn complete(&self) -> bool {
+    /// Of what is known to exist, nothing is missing without an explanation.
+    pub fn accounted(&self) -> bool {
         self.streams.iter().all(|stream| stream.unexplained == 0)
     }
 }

@@ -106,21 +106,6 @@ fn batch(lane: Lane, from: u64, len: u64) -> Input {
     })
 }
 
-/// Readings only, as a site of 200 points at 1 Hz sends them.
-fn plain(from: u64, len: u64) -> Input {
-    let Input::Batch(mut batch) = batch(Lane::Routine, from, len) else { unreachable!("a batch") };
-    for record in &mut batch.records {
-        record.record = Record::Reading(Reading {
-            point: point(record.seq % 200),
-            at: At(START + (record.seq / 200) as i64 * 1_000_000),
-            value: Some(record.seq as f64 / 3.0),
-            quality: Quality::Good,
-            reason: Reason::None,
-        });
-    }
-    Input::Batch(batch)
-}
-
 /// Everything the store says, in words, without surrogate numbers.
 const CONTENT: &[&str] = &[
     "SELECT CAST(s.epoch AS TEXT) || ' ' || CAST(s.lane AS TEXT) || ' ' || CAST(r.seq AS TEXT) || ' ' || p.point || ' ' || \
@@ -321,24 +306,6 @@ fn a_failed_transaction_leaves_nothing_and_the_next_one_works() {
         assert_eq!(ledger[0].streams[0].received, 4, "marks and records go together");
         let outcome = committer.commit(&[batch(Lane::Routine, 4, 10)], At(START)).await.expect("commits");
         assert_eq!((outcome.readings, outcome.duplicates), (9, 0));
-        store.close().await;
-    });
-}
-
-/// Not a test of correctness: prints how fast the store takes readings in bulk.
-#[test]
-#[ignore = "a measurement"]
-fn how_fast_the_store_is() {
-    on_both(async |address| {
-        let store = fresh(address).await;
-        let mut committer = Committer::new(store.clone());
-        let inputs: Vec<Vec<Input>> = (0..40).map(|n| vec![plain(n * 5_000, 5_000)]).collect();
-        let begun = std::time::Instant::now();
-        for inputs in &inputs {
-            committer.commit(inputs, At(START)).await.expect("commits");
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        println!("{}: {:.0} readings/s", store.dialect().name(), 200_000.0 / seconds);
         store.close().await;
     });
 }

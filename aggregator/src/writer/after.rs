@@ -80,6 +80,7 @@ impl Told {
             }
         }
         for answer in &outcome.answers {
+            self.live.announced(&answer.gateway, answer.nonce);
             self.acks.marks(&answer.gateway, answer.nonce, answer.marks.clone(), answer.catalogue);
         }
         // Rows just deleted make room for the next ones to be read.

@@ -39,6 +39,8 @@ pub struct Writer {
 impl Writer {
     /// A writer that tells `told`.
     pub fn new(committer: Committer, told: Told, started: At) -> Writer {
+        // The store was just opened; the first failing commit says otherwise.
+        told.metrics.store_ok.set(1);
         let now = Instant::now();
         Writer { committer, told, started, flushed: now, committed: now, listened: now }
     }
@@ -76,6 +78,7 @@ impl Writer {
         }
         self.listened = Instant::now();
         let changes: Vec<LinkChange> = self.told.live.silent(self.started, clock::now());
+        self.told.metrics.gateways_silent.set(i64::try_from(self.told.live.not_heard()).unwrap_or(i64::MAX));
         for change in changes {
             link(&self.told.live, &self.told.board, &change.gateway);
             waiting.push(Input::Link(change));

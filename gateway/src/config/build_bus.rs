@@ -105,7 +105,6 @@ fn siren(mut table: Table<'_>, buses: &[Bus]) -> Option<Siren> {
     let level_from = table.choice_opt("level_from", &levels).unwrap_or(Level::Orange);
     let timeout_ms = table.int_opt("timeout_ms", 10..=10_000).unwrap_or(1_000);
     let confirm_ms: u64 = table.int_opt("confirm_ms", 10..=60_000).unwrap_or(2_000);
-    let test_ms = table.int_opt("test_ms", 0..=60_000).unwrap_or(3_000);
     if confirm_ms < timeout_ms {
         table.problem(format!(
             "confirm_ms is {confirm_ms} but must not be below timeout_ms ({timeout_ms}); a slow answer would look like a broken siren"
@@ -122,6 +121,5 @@ fn siren(mut table: Table<'_>, buses: &[Bus]) -> Option<Siren> {
         level_from,
         timeout_ms,
         confirm_ms,
-        test_ms,
     })
 }

@@ -329,8 +329,6 @@ pub struct Siren {
     pub timeout_ms: u64,
     /// Read-back must confirm within this time, milliseconds.
     pub confirm_ms: u64,
-    /// Length of a test, milliseconds; 0 forbids tests.
-    pub test_ms: u64,
 }
 
 /// Where a siren's real state is read.

@@ -75,7 +75,7 @@ impl BusConfig {
 
 /// Spreads the buses over a few phases of the period: enough that a site's polls do not come as one
 /// burst at headquarters, few enough that polls of many buses share one sync of the ledger.
-const PHASES_MAX: usize = 4;
+const PHASES_MAX: usize = 1;
 
 fn place(index: usize, buses: usize) -> Place {
     let phases = buses.clamp(1, PHASES_MAX);

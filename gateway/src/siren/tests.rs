@@ -222,7 +222,6 @@ fn siren(confirm_ms: u64) -> Siren {
         level_from: Level::Orange,
         timeout_ms: 1_000,
         confirm_ms,
-        test_ms: 0,
     }
 }
 

@@ -68,7 +68,7 @@ impl Site {
             config,
             points,
             alarms,
-            clock: ClockWatch::new(CLOCK_EARLIEST),
+            clock: watched_clock(now),
             link_cut_since: Some(now),
             link_was_up: false,
             sirens: BTreeMap::new(),
@@ -199,7 +199,7 @@ impl Site {
         let mut changes = Vec::new();
         for (raw, index) in result.readings.iter().zip(&poll.points) {
             let Some(point) = self.points.get_mut(*index) else { continue };
-            if let Some(reading) = point.take(raw, now, &mut changes) {
+            if let Some(reading) = point.take(raw, &self.clock, now, &mut changes) {
                 out.push(Record::Reading(reading));
             }
             if !changes.is_empty() {
@@ -288,6 +288,11 @@ impl Site {
             let why = format!("wall clock stepped by {} ms", step.step_ms);
             out.push(event(EventKind::ClockStep, "gateway", now.wall, why));
         }
+        let (level, why) = match self.clock.is_trusted() {
+            true => (Level::Normal, "wall clock shows a possible time"),
+            false => (Level::Yellow, "wall clock shows a time long past; readings are uncertain until it is set"),
+        };
+        self.state(out, AlarmKind::Clock, "gateway", level, now.wall, why.to_owned());
         if let Some(since) = self.link_cut_since
             && now.elapsed_ms(since) >= LINK_DOWN_ALARM_MS
         {
@@ -340,6 +345,12 @@ impl Site {
         };
         out.extend(self.alarms.state(said).map(Record::Alarm));
     }
+}
+
+fn watched_clock(now: Moment) -> ClockWatch {
+    let mut clock = ClockWatch::new(CLOCK_EARLIEST);
+    clock.observe(now);
+    clock
 }
 
 fn on_off(on: bool) -> &'static str {

@@ -2,7 +2,9 @@
 
 use crate::config::{Deadband as ConfigDeadband, Point, RateDirection};
 use crate::instrument::RawReading;
-use crate::qualify::{Deadband, HampelSettings, Moment, Qualifier, QualifyRule, QualifySettings, RawSample};
+use crate::qualify::{
+    ClockWatch, Deadband, HampelSettings, Moment, Qualifier, QualifyRule, QualifySettings, RawSample,
+};
 use minewatch_dam::threshold::{
     LevelChange, LevelRule, LevelSettings, LevelState, RateRule, RateSettings, RateState, Sample,
 };
@@ -76,6 +78,7 @@ impl PointState {
     pub(super) fn take(
         &mut self,
         raw: &RawReading,
+        clock: &ClockWatch,
         now: Moment,
         changes: &mut Vec<(AlarmKind, LevelChange)>,
     ) -> Option<Reading> {
@@ -83,13 +86,8 @@ impl PointState {
         let at = Moment::new(raw.at, now.mono_ms.saturating_sub(waited));
         let sample = RawSample { at, value: raw.value, quality: raw.quality, reason: raw.reason, data_age_ms: None };
         let verdict = self.qualifier.step(sample);
-        let reading = Reading {
-            point: self.id.clone(),
-            at: raw.at,
-            value: verdict.value,
-            quality: verdict.quality,
-            reason: verdict.reason,
-        };
+        let (quality, reason) = clock.note(verdict.quality, verdict.reason);
+        let reading = Reading { point: self.id.clone(), at: raw.at, value: verdict.value, quality, reason };
         let before = changes.len();
         self.judge(&reading, now, changes);
         self.latest = Some(reading.clone());

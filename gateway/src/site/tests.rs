@@ -148,3 +148,19 @@ fn an_alarm_of_a_point_that_is_configured_no_more_is_ended_not_forgotten() {
     );
     assert_eq!(site.sirens_wanted(), [false]);
 }
+
+#[test]
+fn a_clock_that_lost_its_battery_is_an_alarm_and_its_readings_are_uncertain_until_it_is_set() {
+    let config = Arc::clone(demo().config());
+    let lost = Moment::new(At(1_000_000), 1_000);
+    let mut site = Site::new(config, AlarmBook::default(), lost).expect("runs");
+    let mut out = Vec::new();
+    let seen = pond(&site, Some(122.0), 0);
+    site.bus(seen, lost, &mut out);
+    site.tick(lost, &mut out);
+    let doubtful = out.iter().any(|r| matches!(r, Record::Reading(r) if r.reason == Reason::ClockStep));
+    assert!(doubtful, "{out:?}");
+    site.tick(at(1_000), &mut out);
+    let seen: Vec<_> = alarms(out).iter().filter(|a| a.kind == AlarmKind::Clock).map(|a| a.to).collect();
+    assert_eq!(seen, [Level::Yellow, Level::Normal]);
+}

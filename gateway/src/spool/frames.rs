@@ -1,8 +1,7 @@
 //! Turns a group of records into frames with their sequence numbers. Pure.
 
 use minewatch_domain::wire::FrameV1;
-use minewatch_domain::{Lane, PointId, Reading, Record};
-use std::collections::HashMap;
+use minewatch_domain::{Lane, Reading, Record};
 
 /// Readings per frame. A frame is the unit of sending, so it must stay well below the wire's
 /// payload limit: 1,000 readings take about 15 kB.
@@ -16,16 +15,12 @@ pub(super) struct FrameDraft {
     pub(super) frame: FrameV1,
 }
 
-/// Drafts frames for `records` in order; `next` are the next sequence numbers of the alarm and
+/// Drafts frames for `records` in order; `numbers` are the point numbers of its readings; `next` are the next sequence numbers of the alarm and
 /// the routine lane. Every record gets exactly one number, without holes.
-pub(super) fn draft_frames(
-    records: &[Record],
-    config: u64,
-    numbers: &HashMap<PointId, u32>,
-    next: [u64; 2],
-) -> Vec<FrameDraft> {
+pub(super) fn draft_frames(records: &[Record], config: u64, numbers: &[u32], next: [u64; 2]) -> Vec<FrameDraft> {
     let mut drafts = Vec::new();
     let mut next = next;
+    let mut numbers = numbers.iter();
     let mut pending: Vec<(u32, &Reading)> = Vec::new();
     let flush = |pending: &mut Vec<(u32, &Reading)>, next: &mut u64, drafts: &mut Vec<FrameDraft>| {
         if pending.is_empty() {
@@ -40,8 +35,7 @@ pub(super) fn draft_frames(
         let lane = record.lane();
         let slot = usize::from(lane.code());
         if let Record::Reading(reading) = record {
-            // A point gets its number before drafting, so the lookup cannot fail.
-            pending.push((numbers.get(&reading.point).copied().unwrap_or(u32::MAX), reading));
+            pending.extend(numbers.next().map(|number| (*number, reading)));
             if pending.len() == FRAME_READINGS_MAX {
                 flush(&mut pending, &mut next[slot], &mut drafts);
             }
@@ -62,7 +56,7 @@ pub(super) fn draft_frames(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minewatch_domain::{At, Event, EventKind, Quality, Reason};
+    use minewatch_domain::{At, Event, EventKind, PointId, Quality, Reason};
     use proptest::prelude::*;
 
     fn reading(n: usize) -> Record {
@@ -87,7 +81,7 @@ mod tests {
         ) {
             let records: Vec<Record> =
                 kinds.iter().enumerate().map(|(i, k)| if *k == 0 { event() } else { reading(i) }).collect();
-            let numbers = (0..7).map(|n| (PointId::parse(&format!("p{n}")).expect("slug"), n as u32)).collect();
+            let numbers: Vec<u32> = (0..records.len() as u32).collect();
             let drafts = draft_frames(&records, 9, &numbers, [start.0, start.1]);
             let mut next = [start.0, start.1];
             for draft in &drafts {

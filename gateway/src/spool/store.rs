@@ -12,7 +12,9 @@ use super::key::{self, StreamId, StreamState};
 use super::{Opened, SpoolError, SpoolSettings};
 use minewatch_domain::wire::{FrameV1, StreamV1, encode};
 use minewatch_domain::{AlarmTransition, At, Gap, GapReason, Lane, PointId, Record};
+use rustc_hash::FxHasher;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
 /// Epochs without frames that are still named in a hello, so that a store restored from an old
@@ -66,7 +68,7 @@ pub(super) struct SpoolStore {
     streams: BTreeMap<StreamId, StreamState>,
     /// Bytes of frames the store has acknowledged and we still keep.
     acked_bytes: u64,
-    numbers: HashMap<PointId, u32>,
+    numbers: HashMap<PointId, u32, BuildHasherDefault<FxHasher>>,
     names: Vec<PointId>,
 }
 
@@ -102,7 +104,7 @@ impl SpoolStore {
             alive: now,
             streams,
             acked_bytes: 0,
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
             names: Vec::new(),
             db,
         };
@@ -133,9 +135,10 @@ impl SpoolStore {
 
     /// Appends a group of records: one atomic write, one flush. On success they are durable.
     pub(super) fn append(&mut self, records: &[Record], config: u64, now: At) -> Result<Vec<FrameDraft>, SpoolError> {
-        let mut writes = self.number_new_points(records);
+        let mut writes = Vec::new();
+        let numbers = self.numbers_of(records, &mut writes);
         let next = [self.next_seq(Lane::Alarm), self.next_seq(Lane::Routine)];
-        let drafts = draft_frames(records, config, &self.numbers, next);
+        let drafts = draft_frames(records, config, &numbers, next);
         let mut streams = self.streams.clone();
         for draft in &drafts {
             let stream = StreamId { epoch: self.epoch, lane: draft.lane };
@@ -161,20 +164,21 @@ impl SpoolStore {
         Ok(drafts)
     }
 
-    /// Gives every point seen for the first time its number.
-    fn number_new_points(&mut self, records: &[Record]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut writes = Vec::new();
+    /// The point number of each reading, in order; a point seen for the first time gets the next one.
+    fn numbers_of(&mut self, records: &[Record], writes: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Vec<u32> {
+        let mut numbers = Vec::with_capacity(records.len());
         for record in records {
-            if let Record::Reading(reading) = record
-                && !self.numbers.contains_key(&reading.point)
-            {
+            let Record::Reading(reading) = record else { continue };
+            let known = self.numbers.get(&reading.point).copied();
+            numbers.push(known.unwrap_or_else(|| {
                 let number = self.names.len() as u32;
                 self.numbers.insert(reading.point.clone(), number);
                 self.names.push(reading.point.clone());
                 writes.push((tagged(POINT, &number.to_be_bytes()), reading.point.as_str().as_bytes().to_vec()));
-            }
+                number
+            }));
         }
-        writes
+        numbers
     }
 
     /// Makes writes durable, all or none. A single write is no batch: sled then writes once, not twice.

@@ -40,7 +40,9 @@ export type Verdict = 'complete' | 'explained' | 'incomplete' | 'unknown'
 export function verdictOf(ledger: Ledger | undefined): Verdict {
   if (!ledger || ledger.streams.length === 0) return 'unknown'
   const sum = sumLane(ledger, 'all')
-  if (!ledger.complete || sum.unexplained > 0) return 'incomplete'
+  if (sum.unexplained > 0) return 'incomplete'
+  // Nothing known is missing, yet the server does not vouch for it: the site cannot be heard right now.
+  if (!ledger.complete) return 'unknown'
   return sum.explained > 0 || ledger.gaps.length > 0 ? 'explained' : 'complete'
 }
 

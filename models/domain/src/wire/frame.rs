@@ -32,14 +32,15 @@ pub struct Unpacked {
     pub impossible: Vec<(u64, String)>,
 }
 
-/// Readings outside 2000-01-01..2200-01-01 cannot be real; the bound keeps time arithmetic safe.
-const AT_US_MIN: i64 = 946_684_800_000_000;
+/// Times outside 1970..2200 cannot be real; the bound keeps time arithmetic safe. A gateway whose clock
+/// lost its battery starts in 1970: its readings are uncertain, not impossible.
+const AT_US_MIN: i64 = 0;
 const AT_US_MAX: i64 = 7_258_118_400_000_000;
 
 fn time(us: i64) -> Result<At, String> {
     match (AT_US_MIN..AT_US_MAX).contains(&us) {
         true => Ok(At(us)),
-        false => Err(format!("time {us} µs is outside 2000..2200")),
+        false => Err(format!("time {us} µs is outside 1970..2200")),
     }
 }
 
