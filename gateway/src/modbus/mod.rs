@@ -28,7 +28,7 @@ pub use guard::{WriteError, guarded_write, permit};
 pub use link::{Endpoint, LATE_MAX, Link, QUIET, REOPEN_AFTER, SerialPort};
 pub use request::{Fault, Request};
 pub use schedule::{
-    Change, DeviceTiming, FAILURES_MAX, LIMITED_CREDIT, LIMITED_SHARE, Mono, Next, Place, Progress, SLOW_ANSWER,
-    Schedule, StepTiming, Verdict,
+    Change, DeviceTiming, FAILURES_MAX, LIMITED_CREDIT, LIMITED_SHARE, Mono, Next, Progress, SLOW_ANSWER, Schedule,
+    StepTiming, Verdict,
 };
 pub use setup::{BusConfig, BusPoll};

@@ -152,20 +152,6 @@ impl Device {
     }
 }
 
-/// Which of the site's buses this is, so that their polls are spread and do not come as one burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// From 0.
-    pub index: u32,
-    /// How many buses poll.
-    pub of: u32,
-}
-
-impl Place {
-    /// The only bus.
-    pub const ALONE: Place = Place { index: 0, of: 1 };
-}
-
 /// The schedule of one bus.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -181,12 +167,11 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule in which the first polls are spread over the devices' periods. `bus_gap` is
     /// the least silence between any two requests, `seed` varies the jitter between buses.
-    pub fn new(timings: Vec<DeviceTiming>, bus_gap: Duration, place: Place, seed: u64) -> Schedule {
+    pub fn new(timings: Vec<DeviceTiming>, bus_gap: Duration, seed: u64) -> Schedule {
         let count = u32::try_from(timings.len()).unwrap_or(u32::MAX).max(1);
-        let places = count.saturating_mul(place.of.max(1));
         let devices = (0u32..).zip(timings).map(|(index, mut timing)| {
             timing.period = timing.period.max(timing.poll_gap).max(Duration::from_millis(1));
-            let due = timing.period / places * (index.saturating_mul(place.of.max(1)).saturating_add(place.index));
+            let due = timing.period / count * index;
             Device {
                 timing,
                 phase: Phase::Waiting { due },

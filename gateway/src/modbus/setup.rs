@@ -4,7 +4,7 @@
 
 use super::link::{Endpoint, SerialPort};
 use super::request::Request;
-use super::schedule::{DeviceTiming, Place, StepTiming};
+use super::schedule::{DeviceTiming, StepTiming};
 use crate::config::{BusKind, Poll, SiteConfig};
 use crate::instrument::{Plan, RegisterMap};
 use minewatch_domain::DeviceId;
@@ -45,8 +45,6 @@ pub struct BusConfig {
     pub polls: Vec<BusPoll>,
     /// Varies the jitter between buses.
     pub seed: u64,
-    /// Its place among the site's buses.
-    pub place: Place,
 }
 
 impl BusConfig {
@@ -68,18 +66,8 @@ impl BusConfig {
             pause: Duration::from_millis(bus.pause_ms),
             polls,
             seed: index as u64,
-            place: place(index, site.buses.len()),
         })
     }
-}
-
-/// Spreads the buses over a few phases of the period: enough that a site's polls do not come as one
-/// burst at headquarters, few enough that polls of many buses share one sync of the ledger.
-const PHASES_MAX: usize = 1;
-
-fn place(index: usize, buses: usize) -> Place {
-    let phases = buses.clamp(1, PHASES_MAX);
-    Place { index: u32::try_from(index % phases).unwrap_or(0), of: u32::try_from(phases).unwrap_or(1) }
 }
 
 fn bus_poll(site: &SiteConfig, bus: usize, index: usize, poll: &Poll) -> Option<BusPoll> {

@@ -6,8 +6,8 @@ use crate::instrument::{
     Verified, plan,
 };
 use crate::modbus::{
-    BusCommand, BusConfig, BusCounters, BusEvent, BusPoll, COMMANDS_MAX, Endpoint, Fault, Place, Request, WriteError,
-    permit, run_bus,
+    BusCommand, BusConfig, BusCounters, BusEvent, BusPoll, COMMANDS_MAX, Endpoint, Fault, Request, WriteError, permit,
+    run_bus,
 };
 use minewatch_domain::{At, DeviceId, Quality, Reason};
 use std::sync::Arc;
@@ -93,7 +93,6 @@ fn start(address: &str, polls: Vec<BusPoll>, room: usize) -> Running {
         pause: Duration::ZERO,
         polls,
         seed: 1,
-        place: Place::ALONE,
     };
     let (out, events) = mpsc::channel(room);
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);

@@ -1,7 +1,7 @@
 //! The schedule under simulated time: no clock, no socket.
 
 use crate::modbus::schedule::{
-    Change, DeviceTiming, LIMITED_CREDIT, LIMITED_SHARE, Mono, Next, Place, Progress, Schedule, StepTiming, Verdict,
+    Change, DeviceTiming, LIMITED_CREDIT, LIMITED_SHARE, Mono, Next, Progress, Schedule, StepTiming, Verdict,
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn simulate(
     mut answer: impl FnMut(usize, usize, Mono) -> (Duration, Verdict),
 ) -> Vec<Tally> {
     let mut tallies = vec![Tally::default(); timings.len()];
-    let mut schedule = Schedule::new(timings, Duration::ZERO, Place::ALONE, 1);
+    let mut schedule = Schedule::new(timings, Duration::ZERO, 1);
     let mut now = Mono::ZERO;
     for _ in 0..1_000_000 {
         if now >= length {
@@ -219,7 +219,7 @@ fn the_wait_after_a_trigger_does_not_hold_the_bus() {
 fn a_refused_trigger_ends_the_poll_because_old_values_would_look_new() {
     let mut triggered = device(0, 60_000, 2);
     triggered.steps[0] = StepTiming { wait_after: ms(10), required: true };
-    let mut schedule = Schedule::new(vec![triggered], Duration::ZERO, Place::ALONE, 1);
+    let mut schedule = Schedule::new(vec![triggered], Duration::ZERO, 1);
     assert_eq!(schedule.next(ms(0)), Next::Run { device: 0, step: 0, skipped: 0 });
     let progress = schedule.done(0, ms(0), ms(5), Verdict::Refused);
     assert_eq!(progress, Progress::Complete { asked: 1, change: None });

@@ -15,7 +15,7 @@ const BULK_ROWS: i64 = 500_000;
 const BULK_TRANSACTION: i64 = 20_000;
 /// Rows of one SQLite statement; 512 x 8 parameters stay below its limit.
 const SQLITE_STATEMENT: i64 = 500;
-/// Points that the load generator plays: 20 gateways of 500.
+/// Points that the load generator plays: 10 gateways of 1,000.
 const POINTS: i64 = 10_000;
 
 const TABLE: &str = "CREATE TABLE readings (
@@ -37,8 +37,9 @@ async fn through_mqtt(folder: &std::path::Path, setup: &Setup) -> Result<(f64, s
     let aggregator = Aggregator::start(folder, setup).await?;
     let port = aggregator.mqtt_port().context("embedded broker")?;
     let mut load = Command::new(binary("simulator")?);
-    load.args(["load", "--broker", &format!("127.0.0.1:{port}"), "--gateways", "20", "--connections", "4"]);
-    load.args(["--points", "500", "--rate", "100", "--seconds", "20", "--drain-seconds", "10"]);
+    load.args(["load", "--broker", &format!("127.0.0.1:{port}"), "--gateways", "10", "--connections", "4"]);
+    // Batches of 1,000 readings, as a gateway's spool makes its frames.
+    load.args(["--points", "1000", "--rate", "40", "--seconds", "20", "--drain-seconds", "10"]);
     let printed = tokio::task::spawn_blocking(move || run(&mut load)).await??;
     let line = printed.lines().rev().find(|l| l.starts_with('{')).context("load generator's line")?;
     let seen: serde_json::Value = serde_json::from_str(line)?;
