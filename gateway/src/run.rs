@@ -60,7 +60,8 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
     let running = spool::open(spool_settings(&config)).context("cannot open the spool")?;
     let (spool, opened, spool_thread) = (running.handle, running.opened, running.thread);
     info!(gateway = %config.gateway, epoch = opened.epoch, config = config.hash.hex(), "gateway starting");
-    let mut site = Site::new(Arc::clone(&config), AlarmBook::restore(opened.alarms.clone()), now).map_err(listed)?;
+    let mut site =
+        Site::new(Arc::clone(&config), AlarmBook::restore(opened.alarms.clone(), opened.epoch), now).map_err(listed)?;
     let known = opened.catalogue == config.hash.short();
     let opening = site.opening(opened.last_alive, opened.damaged.as_deref(), known, now);
 

@@ -33,13 +33,16 @@ pub struct Statement {
 /// Every alarm this gateway ever raised, by id, with its last transition.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlarmBook {
+    /// No transition from now on has a lower revision: the spool's epoch. Without it a gateway whose disk
+    /// was lost would start at 1 again, and headquarters would take its alarms for old ones.
+    revision_min: u64,
     last: BTreeMap<PointId, AlarmTransition>,
 }
 
 impl AlarmBook {
-    /// Continues from what the spool remembers.
-    pub fn restore(remembered: Vec<AlarmTransition>) -> AlarmBook {
-        AlarmBook { last: remembered.into_iter().map(|t| (t.alarm.clone(), t)).collect() }
+    /// Continues from what the spool remembers, in the spool's new `epoch`.
+    pub fn restore(remembered: Vec<AlarmTransition>, epoch: u64) -> AlarmBook {
+        AlarmBook { revision_min: epoch, last: remembered.into_iter().map(|t| (t.alarm.clone(), t)).collect() }
     }
 
     /// Level in force of one alarm, and since when.
@@ -56,7 +59,7 @@ impl AlarmBook {
         }
         let transition = AlarmTransition {
             alarm: alarm.clone(),
-            revision: revision + 1,
+            revision: (revision + 1).max(self.revision_min),
             kind: said.kind,
             point: said.point,
             from,
@@ -128,11 +131,20 @@ mod tests {
         let first = book.state(said(Level::Yellow, 1)).expect("raised");
         assert_eq!((first.from, first.to, first.revision), (Level::Normal, Level::Yellow, 1));
         assert_eq!(book.state(said(Level::Yellow, 2)), None);
-        let mut restarted = AlarmBook::restore(vec![first]);
+        let mut restarted = AlarmBook::restore(vec![first], 0);
         assert_eq!(restarted.worst_process_level(), Level::Yellow);
         let second = restarted.state(said(Level::Normal, 3)).expect("cleared");
         assert_eq!((second.from, second.to, second.revision), (Level::Yellow, Level::Normal, 2));
         assert!(restarted.active().is_empty());
+    }
+
+    #[test]
+    fn a_gateway_whose_disk_was_lost_is_not_taken_for_an_older_one() {
+        let mut before = AlarmBook::restore(Vec::new(), 1_000);
+        let raised = before.state(said(Level::Red, 1)).expect("raised");
+        let mut on_a_new_disk = AlarmBook::restore(Vec::new(), 2_000);
+        let again = on_a_new_disk.state(said(Level::Yellow, 2)).expect("raised");
+        assert!(again.revision > raised.revision, "{} after {}", again.revision, raised.revision);
     }
 
     #[test]

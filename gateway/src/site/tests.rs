@@ -139,7 +139,7 @@ fn an_alarm_of_a_point_that_is_configured_no_more_is_ended_not_forgotten() {
     orphan.alarm = PointId::parse("gone.level.threshold").expect("slug");
     orphan.point = PointId::parse("gone.level").ok();
     let config = Arc::clone(before.config());
-    let mut site = Site::new(config, AlarmBook::restore(vec![orphan]), at(0)).expect("runs");
+    let mut site = Site::new(config, AlarmBook::restore(vec![orphan], 0), at(0)).expect("runs");
     assert_eq!(site.sirens_wanted(), [true]);
     let ended = alarms(site.opening(None, None, true, at(0)));
     assert_eq!(

@@ -207,16 +207,10 @@ impl Planner {
         touched.into_iter().collect()
     }
 
-    /// The store refused a batch and keeps it in quarantine: settled.
-    pub fn refused(&mut self, batch: u64) -> Vec<(StreamId, u64)> {
-        match self.flights.get(&batch).cloned() {
-            Some(f) => {
-                let mark =
-                    MarkV1 { epoch: f.stream.epoch, lane: f.stream.lane.code(), from: f.range.start, to: f.range.end };
-                self.acked(&[mark])
-            }
-            None => Vec::new(),
-        }
+    /// The aggregator refused a batch. It is not in the store, so the spool keeps it; it is offered
+    /// again after the next hello (to a newer aggregator, perhaps) and blocks nothing until then.
+    pub fn refused(&mut self, batch: u64) {
+        self.flights.remove(&batch);
     }
 
     /// Whether the store's ack for some batch is overdue. Then the store must be asked what it
@@ -297,6 +291,24 @@ mod tests {
         assert!(!planner.overdue(6_999), "the second wait is twice as long");
         planner.acked(&[mark(&want, &(0..3))]);
         assert!(!planner.overdue(1_000_000), "nothing is on its way any more");
+    }
+
+    #[test]
+    fn a_refused_batch_is_kept_holds_nothing_up_and_is_offered_again_after_hello() {
+        let mut planner = Planner::default();
+        let spool = [stream(1, Lane::Alarm, 0, 6, false)];
+        planner.reset(&spool, &BTreeMap::new());
+        let want = planner.next().expect("alarm");
+        let refused = planner.sent(&want, 0..3, 0);
+        planner.refused(refused);
+        assert!(!planner.overdue(1_000_000), "nobody waits for a refused batch");
+        let rest = planner.next().expect("the rest goes on");
+        assert_eq!((rest.range.clone(), planner.unacked()), (3..6, 6));
+        planner.sent(&rest, 3..6, 0);
+        let id = StreamId { epoch: 1, lane: Lane::Alarm };
+        assert_eq!(planner.acked(&[mark(&rest, &(3..6))]), vec![(id, 0)], "the spool keeps what was refused");
+        planner.reset(&spool, &BTreeMap::from([(id, std::iter::once(3..6).collect())]));
+        assert_eq!(planner.next().map(|w| w.range), Some(0..3));
     }
 
     #[derive(Debug, Clone)]

@@ -259,11 +259,11 @@ impl Serve<'_> {
             (AckKind::Refused, Stage::Streaming) => {
                 warn!(
                     error = ack.reason.as_deref().unwrap_or("unknown"),
-                    "aggregator refused a batch; it keeps it in quarantine"
+                    "aggregator refused a batch; the spool keeps it"
                 );
                 self.uplink.show(LinkState::Up, |view| view.refused += 1);
-                let upto = self.planner.refused(ack.batch);
-                self.uplink.spool.acked(upto).await.map_err(|e| e.to_string())
+                self.planner.refused(ack.batch);
+                Ok(())
             }
             (AckKind::Alive, Stage::Streaming) => self.ask_if(unseen).await,
             (AckKind::Alive, Stage::Asking(_)) if unseen => self.ask().await,

@@ -233,7 +233,8 @@ pub enum AckKind {
     /// Answer to a heartbeat.
     #[n(2)]
     Alive,
-    /// Batch `batch` was refused and is kept in quarantine; do not send it again.
+    /// Batch `batch` was refused; a copy is in quarantine. It is not in the store: keep it, and do not
+    /// send it again before the next hello.
     #[n(3)]
     Refused,
 }
