@@ -23,6 +23,10 @@ const GROUP_MAX: usize = 64;
 /// full, further ones are not offered and the uplink reads them from the disk.
 const FRESH_MAX: usize = 16;
 
+/// Alarm-lane records held in memory while the disk refuses them: hours of alarms. Beyond it the newest
+/// are counted as lost.
+const HELD_MAX: usize = 1_024;
+
 /// How often a broken spool is opened again.
 const REOPEN_MS: u64 = 1_000;
 
@@ -177,6 +181,7 @@ pub fn open(settings: SpoolSettings) -> Result<Running, SpoolError> {
         publish,
         fresh,
         lost: None,
+        held: Vec::new(),
         reopen_at_ms: 0,
         free_checked_ms: 0,
         free: u64::MAX,
@@ -202,6 +207,7 @@ struct Actor {
     publish: watch::Sender<SpoolView>,
     fresh: mpsc::Sender<(StreamId, Outgoing)>,
     lost: Option<Lost>,
+    held: Vec<Record>,
     reopen_at_ms: u64,
     free_checked_ms: u64,
     free: u64,
@@ -249,10 +255,12 @@ impl Actor {
     fn append(&mut self, records: Vec<Record>, config: u64) {
         let now = clock::wall();
         self.reopen_if_due(now);
-        let records = self.admit(records, now);
-        if records.is_empty() {
+        let admitted = self.admit(records, now);
+        if admitted.is_empty() {
             return;
         }
+        let mut records = std::mem::take(&mut self.held);
+        records.extend(admitted);
         let outcome = match &mut self.store {
             Err(error) => Err(error.clone()),
             Ok(store) => {
@@ -284,8 +292,24 @@ impl Actor {
                     };
                 });
             }
-            Err(error) => self.fail(error, &records, now),
+            Err(error) => {
+                self.fail(error);
+                self.hold(records, now);
+            }
         }
+    }
+
+    /// Takes what the disk refused: alarms, events and gap notes wait for it, readings are counted as lost.
+    fn hold(&mut self, refused: Vec<Record>, now: At) {
+        let mut lost = 0;
+        for record in refused {
+            if record.lane() == Lane::Alarm && self.held.len() < HELD_MAX {
+                self.held.push(record);
+            } else {
+                lost += 1;
+            }
+        }
+        self.count_lost(GapReason::DiskFull, lost, now);
     }
 
     /// Refuses what the free disk space does not allow.
@@ -303,7 +327,7 @@ impl Actor {
         let alarms_too = self.free < self.settings.min_free_bytes / 10;
         let (kept, refused): (Vec<Record>, Vec<Record>) =
             records.into_iter().partition(|r| r.lane() == Lane::Alarm && !alarms_too);
-        self.count_lost(GapReason::DiskFull, refused.len() as u64, now);
+        self.hold(refused, now);
         kept
     }
 
@@ -328,13 +352,12 @@ impl Actor {
         self.publish.send_modify(|view| view.lost_records += count);
     }
 
-    fn fail(&mut self, error: SpoolError, records: &[Record], now: At) {
+    fn fail(&mut self, error: SpoolError) {
         if self.store.is_ok() {
             error!(error = %error, "spool write failed; opening it again");
             self.reopen_at_ms = clock::mono_ms() + REOPEN_MS;
             self.store = Err(error.clone());
         }
-        self.count_lost(GapReason::DiskFull, records.len() as u64, now);
         self.set_health(|_| true, SpoolHealth::Broken(error.to_string()));
     }
 
@@ -382,7 +405,7 @@ impl Actor {
             }
         };
         if let Err(error) = outcome {
-            self.fail(error, &[], now);
+            self.fail(error);
         }
     }
 
@@ -422,3 +445,6 @@ fn as_gap(lost: &Lost) -> Record {
 fn free_bytes(dir: &std::path::Path) -> u64 {
     rustix::fs::statvfs(dir).map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
 }
+
+#[cfg(test)]
+mod tests;
