@@ -31,33 +31,29 @@ pub fn print(args: &DecodeArgs) -> anyhow::Result<()> {
 }
 
 fn describe(bytes: &[u8]) -> anyhow::Result<Value> {
-    let batch = decode::<BatchV1>(bytes);
-    if let Ok(batch) = &batch {
-        return describe_batch(batch);
-    }
+    let not_a_batch = match decode::<BatchV1>(bytes) {
+        Ok(batch) => return describe_batch(&batch),
+        Err(error) => error,
+    };
     if let Ok(ack) = decode::<AckV1>(bytes) {
         return Ok(json!({ "ack": format!("{ack:?}") }));
     }
     if let Ok(session) = decode::<SessionV1>(bytes) {
         return Ok(json!({ "session": format!("{session:?}") }));
     }
-    match batch {
-        Err(error) => bail!("neither batch, ack nor session message; as a batch: {error}"),
-        Ok(_) => bail!("unreachable: a batch was decoded above"),
-    }
+    bail!("neither batch, ack nor session message; as a batch: {not_a_batch}")
 }
 
 fn describe_batch(batch: &BatchV1) -> anyhow::Result<Value> {
     let points = batch.dictionary()?;
     let mut records = Vec::new();
     for frame in &batch.frames {
+        let config = format!("{:016x}", frame.config);
         let unpacked = frame.unpack(&points)?;
-        for record in unpacked.records {
-            records.push(json!({ "seq": record.seq, "config": format!("{:016x}", frame.config), "record": format!("{:?}", record.record) }));
-        }
-        for (seq, why) in unpacked.impossible {
-            records.push(json!({ "seq": seq, "impossible": why }));
-        }
+        let good = unpacked.records.into_iter();
+        records.extend(good.map(|r| json!({ "seq": r.seq, "config": config, "record": r.record })));
+        let impossible = unpacked.impossible.into_iter();
+        records.extend(impossible.map(|(seq, why)| json!({ "seq": seq, "config": config, "impossible": why })));
     }
     Ok(json!({
         "gateway": batch.gateway, "epoch": batch.epoch, "lane": batch.lane()?.name(), "batch": batch.batch,
@@ -73,5 +69,17 @@ mod tests {
     fn bytes_that_are_no_message_are_refused_with_the_reason() {
         let error = describe(&[0xff, 0x00]).expect_err("not CBOR");
         assert!(error.to_string().contains("neither batch"), "{error}");
+    }
+
+    #[test]
+    fn the_golden_batch_is_shown_with_every_record_by_its_names() {
+        let golden = include_bytes!("../../models/domain/golden/batch.v1.cbor");
+        let shown = describe(golden).expect("a batch");
+        let records = shown["records"].as_array().expect("records");
+        assert_eq!(records.len(), 5);
+        assert_eq!(records[0]["record"]["reading"]["point"], "pool.level");
+        assert_eq!(records[1]["record"]["reading"]["reason"], "timeout");
+        assert_eq!(records[2]["record"]["alarm"]["to"], "red");
+        assert_eq!(records[3]["record"]["gap"]["seqs"][2], 100);
     }
 }

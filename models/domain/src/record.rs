@@ -360,8 +360,9 @@ impl Catalogue {
     pub const POINTS_MAX: usize = 200;
 }
 
-/// A ledger record.
-#[derive(Debug, Clone, PartialEq)]
+/// A ledger record. Its JSON form is for people (`gateway decode`), not for the wire.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Record {
     /// A measured value.
     Reading(Reading),
