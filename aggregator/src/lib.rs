@@ -5,6 +5,7 @@
 //! instruments, cameras, and every decision about a dam (`models/`).
 
 pub mod api;
+pub mod audit;
 pub mod broker;
 pub mod clock;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod hq;
 pub mod ingest;
 pub mod live;
 pub mod metrics;
+pub mod people;
 pub mod run;
 pub mod store;
 pub mod system;

@@ -4,8 +4,9 @@
 //! subscribes, so a reader sees no gap and no double. Everything here can be lost: the store and
 //! the gateways' next messages rebuild it. Deliberately absent: SQL and sockets.
 
+use crate::people::Domain;
 use minewatch_domain::wire::SessionV1;
-use minewatch_domain::{At, GatewayId, PointId, Quality, Reason};
+use minewatch_domain::{At, GatewayId, OrgPath, PointId, Quality, Reason};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -88,9 +89,22 @@ pub struct LinkChange {
     pub why: String,
 }
 
+/// What a live event is about; readers who may not see that are not sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// Headquarters itself: whoever is signed in sees it.
+    Headquarters,
+    /// A gateway, wherever it stands.
+    Gateway(GatewayId, Domain),
+    /// A node of the organisation.
+    Place(OrgPath, Domain),
+}
+
 /// One live event.
 #[derive(Debug)]
 pub struct LiveEvent {
+    /// What it is about.
+    pub about: About,
     /// Position in the log.
     pub seq: u64,
     /// Event name.
@@ -143,11 +157,11 @@ impl Live {
     }
 
     /// Appends an event and sends it to every reader.
-    pub fn publish(&self, name: &'static str, data: &impl Serialize) {
+    pub fn publish(&self, name: &'static str, about: About, data: &impl Serialize) {
         let Ok(data) = serde_json::to_string(data) else { return };
         let mut state = self.lock();
         state.seq += 1;
-        let event = Arc::new(LiveEvent { seq: state.seq, name, data });
+        let event = Arc::new(LiveEvent { about, seq: state.seq, name, data });
         state.log.push_back(event.clone());
         if state.log.len() > EVENTS_MAX {
             state.log.pop_front();
@@ -303,7 +317,7 @@ mod tests {
     fn a_reader_resumes_where_it_left_or_gets_a_snapshot() {
         let live = Live::new(7);
         for n in 0..3 {
-            live.publish("x", &n);
+            live.publish("x", About::Headquarters, &n);
         }
         let missed = |resume| live.open(resume).missed.map(|m| m.iter().map(|e| e.seq).collect::<Vec<_>>());
         assert_eq!(missed(Some((7, 1))), Some(vec![2, 3]));

@@ -12,6 +12,7 @@ pub mod view;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::people::{Action, Actor, Denied};
 use crate::store::{Store, StoreError};
 use crate::system::Health;
 use axum::Router;
@@ -62,8 +63,19 @@ impl Problem {
         Problem { status: StatusCode::BAD_REQUEST, code: "bad_request", message: message.into() }
     }
 
+    /// Signed in, but without the right. Things of others are `not_found` instead, so that ids tell nothing.
+    fn forbidden(action: Action) -> Problem {
+        Problem { status: StatusCode::FORBIDDEN, code: "forbidden", message: format!("not allowed: {action:?}") }
+    }
+
     fn not_found(what: &str) -> Problem {
         Problem { status: StatusCode::NOT_FOUND, code: "not_found", message: format!("no such {what}") }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        Problem::forbidden(denied.action)
     }
 }
 
@@ -123,7 +135,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/{*rest}", get(|| async { Problem::not_found("route") }))
         .route("/metrics", get(routes::metrics))
         .fallback(get(console::serve))
-        .layer(middleware::from_fn_with_state(api.clone(), authorize));
+        .layer(middleware::from_fn_with_state(api.clone(), identify));
     open.merge(read).layer(middleware::from_fn(harden)).with_state(api)
 }
 
@@ -134,7 +146,8 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.iter().zip(b.iter()).fold(0u8, |acc, (x, y)| acc | (x ^ y)) == 0
 }
 
-async fn authorize(State(api): State<Api>, request: Request, next: Next) -> Response {
+/// The gate: whoever comes through is an [`Actor`].
+async fn identify(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     if let Some(token) = &api.token {
         let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
@@ -144,6 +157,7 @@ async fn authorize(State(api): State<Api>, request: Request, next: Next) -> Resp
             return ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response();
         }
     }
+    request.extensions_mut().insert(Actor::read_token());
     next.run(request).await
 }
 

@@ -5,8 +5,26 @@
 use super::{Columns, Dialect, StoreError};
 use sqlx::{AnyPool, AssertSqlSafe, Executor};
 
-/// Every step, in order; a released step is never edited.
-const STEPS: &[&str] = &[include_str!("../../migrations/0001_init.sql")];
+/// A step of the schema; a released one is never edited.
+struct Step {
+    number: i64,
+    /// One text for both databases, statements ended by `;`.
+    common: &'static str,
+    /// What only SQLite, and only PostgreSQL, understands (triggers): statements parted by empty lines.
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// Every step, in order of its number.
+const STEPS: &[Step] = &[
+    Step { number: 1, common: include_str!("../../migrations/0001_init.sql"), sqlite: "", postgres: "" },
+    Step {
+        number: 3,
+        common: include_str!("../../migrations/0003_people_and_audit.sql"),
+        sqlite: include_str!("../../migrations/0003_people_and_audit.sqlite.sql"),
+        postgres: include_str!("../../migrations/0003_people_and_audit.postgres.sql"),
+    },
+];
 
 fn filled(step: &str, dialect: Dialect) -> String {
     let (identity, without_rowid, blob) = match dialect {
@@ -22,11 +40,21 @@ fn filled(step: &str, dialect: Dialect) -> String {
         .replace("{BLOB}", blob)
 }
 
+fn statements(step: &Step, dialect: Dialect) -> Vec<String> {
+    let own = match dialect {
+        Dialect::Sqlite => step.sqlite,
+        Dialect::Postgres => step.postgres,
+    };
+    let common = filled(step.common, dialect);
+    let all = common.split(';').chain(own.split("\n\n")).map(str::trim).filter(|s| !s.is_empty());
+    all.map(str::to_owned).collect()
+}
+
 /// Runs the missing steps.
 pub(super) async fn run(pool: &AnyPool, dialect: Dialect) -> Result<(), StoreError> {
     pool.execute("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT NOT NULL PRIMARY KEY)").await?;
-    let known = STEPS.len() as i64;
-    for (step, number) in STEPS.iter().zip(1i64..) {
+    let known = STEPS.last().map_or(0, |step| step.number);
+    for step in STEPS {
         let mut transaction = match dialect {
             Dialect::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => pool.begin().await?,
@@ -39,13 +67,14 @@ pub(super) async fn run(pool: &AnyPool, dialect: Dialect) -> Result<(), StoreErr
         if found > known {
             return Err(StoreError::Newer { found, known });
         }
-        if found >= number {
+        let done = sqlx::query("SELECT COUNT(*) FROM schema_steps WHERE step = $1");
+        if done.bind(step.number).fetch_one(&mut *transaction).await?.int(0)? > 0 {
             continue;
         }
-        for statement in filled(step, dialect).split(';').map(str::trim).filter(|s| !s.is_empty()) {
-            transaction.execute(AssertSqlSafe(statement.to_owned())).await?;
+        for statement in statements(step, dialect) {
+            transaction.execute(AssertSqlSafe(statement)).await?;
         }
-        sqlx::query("INSERT INTO schema_steps (step) VALUES ($1)").bind(number).execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO schema_steps (step) VALUES ($1)").bind(step.number).execute(&mut *transaction).await?;
         transaction.commit().await?;
     }
     Ok(())

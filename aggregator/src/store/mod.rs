@@ -206,7 +206,7 @@ impl BindReal for sqlx::query::Query<'_, sqlx::Any, sqlx::any::AnyArguments> {
 }
 
 /// Short column access by position.
-trait Columns {
+pub(crate) trait Columns {
     fn int(&self, column: usize) -> Result<i64, sqlx::Error>;
     fn maybe_int(&self, column: usize) -> Result<Option<i64>, sqlx::Error>;
     fn text(&self, column: usize) -> Result<String, sqlx::Error>;

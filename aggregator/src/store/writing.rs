@@ -9,13 +9,13 @@ use sqlx::{Any, AnyConnection, Executor};
 use std::ops::{Deref, DerefMut};
 
 /// An open transaction. Dropping it without [`Writing::commit`] closes the connection, which rolls back.
-pub(super) struct Writing {
+pub(crate) struct Writing {
     connection: Option<PoolConnection<Any>>,
 }
 
 impl Store {
     /// Opens a transaction on the one writing connection.
-    pub(super) async fn begin(&self) -> Result<Writing, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Writing, StoreError> {
         let connection = self.writer.acquire().await?;
         let mut writing = Writing { connection: Some(connection) };
         let statement = match self.dialect {
@@ -29,7 +29,7 @@ impl Store {
 
 impl Writing {
     /// Makes it durable and gives the connection back.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         self.execute("COMMIT").await?;
         // Taken out, so that dropping returns it to the pool instead of closing it.
         drop(self.connection.take());

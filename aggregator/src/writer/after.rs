@@ -5,8 +5,9 @@ use crate::clock;
 use crate::hq::{Board, Site};
 use crate::ingest::Input;
 use crate::ingest::acks::Acks;
-use crate::live::Live;
+use crate::live::{About, Live};
 use crate::metrics::Metrics;
+use crate::people::Domain;
 use crate::store::{Outcome, Store, StoreError};
 use crate::system::Health;
 use minewatch_domain::wire::MarkV1;
@@ -51,7 +52,7 @@ fn marks(ranges: &Ranges) -> Vec<MarkV1> {
 pub fn link(live: &Live, board: &Board, gateway: &GatewayId) {
     board.link(gateway);
     if let Some(state) = live.link(gateway) {
-        live.publish("link", &view::link_event(gateway, &state));
+        live.publish("link", About::Gateway(gateway.clone(), Domain::Link), &view::link_event(gateway, &state));
     }
 }
 
@@ -102,7 +103,7 @@ impl Told {
             self.board.system(Ok(()));
             self.metrics.store_ok.set(1);
             tracing::info!("store takes transactions");
-            self.live.publish("system", &view::store_event(&self.health));
+            self.live.publish("system", About::Headquarters, &view::store_event(&self.health));
         }
     }
 
@@ -111,17 +112,24 @@ impl Told {
             let newer = self.live.update(gateway, values);
             if !newer.is_empty() {
                 self.board.values(gateway, &newer);
-                self.live.publish("values", &view::values_event(gateway, &newer));
+                let about = About::Gateway(gateway.clone(), Domain::Dam);
+                self.live.publish("values", about, &view::values_event(gateway, &newer));
             }
         }
         let sites = self.sites.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for seen in outcome.alarms.iter().filter(|seen| seen.state) {
             let point = seen.transition.point.as_ref();
             let described = sites.get(&seen.gateway).zip(point).and_then(|(site, point)| site.points.get(point));
-            self.live.publish("alarm", &view::alarm_event(&seen.gateway, &seen.transition, seen.since, described));
+            let about = About::Gateway(seen.gateway.clone(), Domain::of_alarm_kind(seen.transition.kind.name()));
+            let event = view::alarm_event(&seen.gateway, &seen.transition, seen.since, described);
+            self.live.publish("alarm", about, &event);
         }
         for seen in &outcome.gaps {
-            self.live.publish("gap", &view::gap_event(&seen.gateway, seen.epoch, seen.seq, &seen.gap));
+            self.live.publish(
+                "gap",
+                About::Gateway(seen.gateway.clone(), Domain::Link),
+                &view::gap_event(&seen.gateway, seen.epoch, seen.seq, &seen.gap),
+            );
         }
     }
 
@@ -151,7 +159,7 @@ impl Told {
         if self.health.store_fails(&text, clock::now()) {
             tracing::error!(error = text, failures, "store does not take transactions; nothing is acknowledged");
             self.board.system(Err(text));
-            self.live.publish("system", &view::store_event(&self.health));
+            self.live.publish("system", About::Headquarters, &view::store_event(&self.health));
         }
     }
 }

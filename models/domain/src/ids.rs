@@ -106,6 +106,11 @@ id!(
     DeviceId, "device id", 64
 );
 
+id!(
+    /// A person of headquarters: the login name; also the name under which an action is kept.
+    PersonId, "person id", 64
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 
 mod ids;
 mod level;
+mod org;
 mod quality;
 mod ranges;
 mod record;
@@ -14,8 +15,9 @@ mod time;
 pub mod topics;
 pub mod wire;
 
-pub use ids::{DeviceId, GatewayId, IdError, PointId};
+pub use ids::{DeviceId, GatewayId, IdError, PersonId, PointId};
 pub use level::Level;
+pub use org::{OrgError, OrgPath};
 pub use quality::{Quality, Reason};
 pub use ranges::RangeSet;
 pub use record::{
