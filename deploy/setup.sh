@@ -46,6 +46,14 @@ gcc            command -v gcc
 libc6-dev      test -e /usr/include/stdlib.h
 pkg-config     command -v pkg-config
 ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
+libgstreamer1.0-dev pkg-config --exists gstreamer-1.0
+libgstreamer-plugins-base1.0-dev pkg-config --exists gstreamer-app-1.0 gstreamer-video-1.0
+libgstrtspserver-1.0-dev pkg-config --exists gstreamer-rtsp-server-1.0
+gstreamer1.0-plugins-base ls /usr/lib/*/gstreamer-1.0/libgstplayback.so
+gstreamer1.0-plugins-good ls /usr/lib/*/gstreamer-1.0/libgstrtsp.so
+gstreamer1.0-plugins-bad ls /usr/lib/*/gstreamer-1.0/libgstvideoparsersbad.so
+gstreamer1.0-plugins-ugly ls /usr/lib/*/gstreamer-1.0/libgstx264.so
+gstreamer1.0-libav ls /usr/lib/*/gstreamer-1.0/libgstlibav.so
 LIST
 }
 needs_full() {

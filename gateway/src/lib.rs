@@ -19,3 +19,4 @@ pub mod siren;
 pub mod site;
 pub mod spool;
 pub mod uplink;
+pub mod vision;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use minewatch_gateway::qualify::Moment;
 use minewatch_gateway::site::{AlarmBook, Site};
-use minewatch_gateway::{clock, config, decode, probe, run};
+use minewatch_gateway::{clock, config, decode, probe, run, vision};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,6 +38,12 @@ enum Command {
     Probe(Box<probe::ProbeArgs>),
     /// Print a wire message as JSON.
     Decode(decode::DecodeArgs),
+    /// Watch a video file or stream for falls and print events; needs the vision program.
+    #[command(disable_help_flag = true)]
+    Watch(vision::Arguments),
+    /// The vision process: started by `run` for a site with cameras.
+    #[command(hide = true, disable_help_flag = true)]
+    Vision(vision::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +55,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Check { site } => return check(&site),
         Command::Decode(args) => decode::print(&args),
+        Command::Watch(args) => vision::exec("watch", &args),
+        Command::Vision(args) => vision::exec("vision", &args),
         Command::Run { site, print_ready } => block_on(run::run(&site, print_ready)),
         Command::Probe(args) => block_on(probe::probe(*args)),
     };

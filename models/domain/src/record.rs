@@ -81,11 +81,15 @@ pub enum AlarmKind {
     Spool,
     /// The clock was stepped.
     Clock,
+    /// A person fell, or lies motionless or hangs, in the view of a camera.
+    Fall,
+    /// A camera, or the program that watches the cameras, cannot see: no falls would be noticed there.
+    CameraHealth,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [AlarmKind; 7] = [
+    pub const ALL: [AlarmKind; 9] = [
         AlarmKind::Threshold,
         AlarmKind::Rate,
         AlarmKind::DeviceDown,
@@ -93,6 +97,8 @@ impl AlarmKind {
         AlarmKind::LinkDown,
         AlarmKind::Spool,
         AlarmKind::Clock,
+        AlarmKind::Fall,
+        AlarmKind::CameraHealth,
     ];
 
     /// Name used on the wire, in JSON and in the store.
@@ -105,6 +111,8 @@ impl AlarmKind {
             AlarmKind::LinkDown => "link_down",
             AlarmKind::Spool => "spool",
             AlarmKind::Clock => "clock",
+            AlarmKind::Fall => "fall",
+            AlarmKind::CameraHealth => "camera_health",
         }
     }
 

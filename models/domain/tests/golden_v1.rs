@@ -96,6 +96,29 @@ fn a_batch_of_version_1_keeps_its_bytes() {
 }
 
 #[test]
+fn alarms_of_cameras_keep_their_bytes() {
+    let alarm = |kind, subject: &str| {
+        Record::Alarm(AlarmTransition {
+            alarm: point(subject),
+            revision: 1,
+            kind,
+            point: None,
+            from: Level::Normal,
+            to: Level::Orange,
+            at: T0,
+            value: Some(0.93),
+            limit: None,
+            rule: "fall:same_level".into(),
+            why: "hips dropped".into(),
+        })
+    };
+    let records = [alarm(AlarmKind::Fall, "cam-01.fall"), alarm(AlarmKind::CameraHealth, "cam-01.camera_health")];
+    let frames = records.iter().zip(9..).filter_map(|(record, seq)| Frame::of_record(seq, 0x1a2b, record)).collect();
+    let lane = Lane::Alarm.code();
+    check("cameras", &BatchV1 { lane, points: Vec::new(), frames, ..batch() });
+}
+
+#[test]
 fn session_and_ack_of_version_1_keep_their_bytes() {
     check(
         "session",

@@ -1,0 +1,1 @@
+//! The pose model on ONNX Runtime.
