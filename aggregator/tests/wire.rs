@@ -179,6 +179,7 @@ fn red_alarm() -> Record {
         limit: Some(8.0),
         rule: "r".to_owned(),
         why: "above red".to_owned(),
+        proof: None,
     })
 }
 

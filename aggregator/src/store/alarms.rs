@@ -124,6 +124,7 @@ pub(super) async fn link(
         limit: None,
         rule: "link-hq#1".to_owned(),
         why: change.why.clone(),
+        proof: None,
     };
     transition(connection, &change.gateway, &step, now, outcome).await
 }

@@ -157,6 +157,7 @@ impl AlarmRow {
             limit: self.limit,
             rule: self.rule.clone(),
             why: self.why.clone(),
+            proof: None,
         })
     }
 }

@@ -72,6 +72,7 @@ fn transition(revision: u64) -> Record {
         limit: revision.is_multiple_of(3).then_some(0.5),
         rule: "r".to_owned(),
         why: "w".to_owned(),
+        proof: None,
     })
 }
 

@@ -28,6 +28,8 @@ pub struct Statement {
     pub rule: String,
     /// The step that tipped it.
     pub why: String,
+    /// The proof tree behind the level, where the rule makes one.
+    pub proof: Option<String>,
 }
 
 /// Every alarm this gateway ever raised, by id, with its last transition.
@@ -69,6 +71,7 @@ impl AlarmBook {
             limit: said.limit,
             rule: said.rule,
             why: said.why,
+            proof: said.proof,
         };
         self.last.insert(alarm, transition.clone());
         Some(transition)
@@ -122,6 +125,7 @@ mod tests {
             limit: Some(0.9),
             rule: "r".into(),
             why: "w".into(),
+            proof: None,
         }
     }
 

@@ -141,6 +141,7 @@ impl Site {
                 limit: None,
                 rule: self.rule_version.clone(),
                 why,
+                proof: None,
             };
             out.extend(self.alarms.state(said).map(Record::Alarm));
         }
@@ -222,6 +223,7 @@ impl Site {
             limit: change.limit,
             rule: format!("{}.{}#{}", point, kind.name(), self.rule_version),
             why: change.why,
+            proof: None,
         };
         out.extend(self.alarms.state(said).map(Record::Alarm));
     }
@@ -342,6 +344,7 @@ impl Site {
             limit: None,
             rule: format!("builtin:{}", kind.name()),
             why,
+            proof: None,
         };
         out.extend(self.alarms.state(said).map(Record::Alarm));
     }

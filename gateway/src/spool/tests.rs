@@ -92,6 +92,7 @@ fn alarms_are_remembered_across_a_restart() {
         limit: Some(0.5),
         rule: "r".into(),
         why: "w".into(),
+        proof: Some("{}".into()),
     };
     store.append(&[Record::Alarm(alarm.clone())], 9, T0).expect("append");
     drop(store);

@@ -68,6 +68,18 @@ reasons! {
     NotFinite = 13, "not_finite";
     /// The answer contradicted the request (transaction id, unit, function, length).
     Desync = 14, "desync";
+    /// Wanders away from its neighbours or from the barometer.
+    Drift = 15, "drift";
+    /// Moves together with every station of its group: a reference or atmospheric effect, not the dam.
+    CommonMode = 16, "common_mode";
+    /// Disagrees with the manual reading of the same place.
+    ManualMismatch = 17, "manual_mismatch";
+    /// Contradicts another quantity of the same instrument or place.
+    Inconsistent = 18, "inconsistent";
+    /// An input of a computed quantity is missing, too old or bad.
+    InputMissing = 19, "input_missing";
+    /// The formula has no answer for these inputs (outside its range of validity).
+    OutOfDomain = 20, "out_of_domain";
 }
 
 impl Quality {

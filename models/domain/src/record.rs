@@ -85,11 +85,17 @@ pub enum AlarmKind {
     Fall,
     /// A camera, or the program that watches the cameras, cannot see: no falls would be noticed there.
     CameraHealth,
+    /// A monitored item of the dam (several points together) changed its warning level.
+    Item,
+    /// The pond as a whole changed its warning level.
+    Pond,
+    /// An instrument's data fail validation (drift, common mode, a jump); its values are doubtful.
+    Instrument,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [AlarmKind; 9] = [
+    pub const ALL: [AlarmKind; 12] = [
         AlarmKind::Threshold,
         AlarmKind::Rate,
         AlarmKind::DeviceDown,
@@ -99,6 +105,9 @@ impl AlarmKind {
         AlarmKind::Clock,
         AlarmKind::Fall,
         AlarmKind::CameraHealth,
+        AlarmKind::Item,
+        AlarmKind::Pond,
+        AlarmKind::Instrument,
     ];
 
     /// Name used on the wire, in JSON and in the store.
@@ -113,6 +122,9 @@ impl AlarmKind {
             AlarmKind::Clock => "clock",
             AlarmKind::Fall => "fall",
             AlarmKind::CameraHealth => "camera_health",
+            AlarmKind::Item => "item",
+            AlarmKind::Pond => "pond",
+            AlarmKind::Instrument => "instrument",
         }
     }
 
@@ -148,6 +160,16 @@ pub struct AlarmTransition {
     pub rule: String,
     /// One English sentence fragment for the engineer: the step that tipped it.
     pub why: String,
+    /// The proof tree behind the level (`docs/proof.md`): JSON text of at most
+    /// [`AlarmTransition::PROOF_BYTES_MAX`] bytes, where the rule makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
+impl AlarmTransition {
+    /// Longest proof, 16 KiB: a transition with its proof stays far below every payload limit, and
+    /// headquarters keeps proofs for years. A longer one is left out, never the alarm.
+    pub const PROOF_BYTES_MAX: usize = 16 * 1024;
 }
 
 /// Why the gateway could not take, or no longer has, some records.

@@ -45,6 +45,7 @@ fn records() -> [Record; 3] {
             limit: Some(124.1),
             rule: "pool.level.threshold#config:1".into(),
             why: "at or above the high red limit".into(),
+            proof: None,
         }),
         Record::Gap(Gap {
             reason: GapReason::SpoolFull,
@@ -150,6 +151,41 @@ fn session_and_ack_of_version_1_keep_their_bytes() {
             catalogue: 0x1a2b,
         },
     );
+}
+
+fn proved() -> AlarmTransition {
+    AlarmTransition {
+        alarm: point("phreatic.item"),
+        revision: 8,
+        kind: AlarmKind::Item,
+        point: None,
+        from: Level::Yellow,
+        to: Level::Orange,
+        at: T0,
+        value: None,
+        limit: None,
+        rule: "gb39496-5.5.4#dam:1".into(),
+        why: "3 points at yellow make the item orange".into(),
+        proof: Some(r#"{"version":1}"#.into()),
+    }
+}
+
+#[test]
+fn an_item_alarm_with_its_proof_keeps_its_bytes() {
+    let mut message = batch();
+    message.lane = Lane::Alarm.code();
+    message.frames = Frame::of_record(42, 0x1a2b, &Record::Alarm(proved())).into_iter().collect();
+    check("batch-proof", &message);
+}
+
+#[test]
+fn a_proof_that_is_too_long_is_left_out_and_the_alarm_arrives() {
+    let mut alarm = proved();
+    alarm.proof = Some("x".repeat(AlarmTransition::PROOF_BYTES_MAX + 1));
+    let frame = Frame::of_record(42, 0x1a2b, &Record::Alarm(alarm)).expect("frame");
+    let unpacked = frame.unpack(&batch().dictionary().expect("names")).expect("unpacks");
+    let record = unpacked.records.into_iter().next().expect("the alarm").record;
+    assert_eq!(record, Record::Alarm(AlarmTransition { proof: None, ..proved() }));
 }
 
 #[test]

@@ -216,8 +216,14 @@ impl From<&AlarmTransition> for AlarmV1 {
             limit: alarm.limit,
             rule: alarm.rule.clone(),
             why: alarm.why.clone(),
+            proof: bounded_proof(alarm.proof.as_ref()),
         }
     }
+}
+
+/// A proof that is too long is left out on both sides of the wire: the alarm matters more.
+fn bounded_proof(proof: Option<&String>) -> Option<String> {
+    proof.filter(|text| text.len() <= AlarmTransition::PROOF_BYTES_MAX).cloned()
 }
 
 impl TryFrom<&AlarmV1> for AlarmTransition {
@@ -238,6 +244,7 @@ impl TryFrom<&AlarmV1> for AlarmTransition {
             limit: wire.limit.filter(|v| v.is_finite()),
             rule: wire.rule.clone(),
             why: wire.why.clone(),
+            proof: bounded_proof(wire.proof.as_ref()),
         })
     }
 }

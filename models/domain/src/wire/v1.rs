@@ -107,6 +107,9 @@ pub struct AlarmV1 {
     pub rule: String,
     #[n(10)]
     pub why: String,
+    /// Added later: absent from older gateways, skipped by older aggregators.
+    #[n(11)]
+    pub proof: Option<String>,
 }
 
 /// See [`crate::Gap`].
