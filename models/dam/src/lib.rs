@@ -20,7 +20,13 @@
 //!
 //! A seat is a place in the order, not an empty module: it is added with its first working function.
 
+pub mod calibration;
+pub mod dam_file;
+pub mod derived;
+pub mod levels;
 mod moment;
+pub mod series;
+pub mod standard;
 pub mod threshold;
 
 pub use moment::Moment;
