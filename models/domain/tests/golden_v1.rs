@@ -111,6 +111,7 @@ fn alarms_of_cameras_keep_their_bytes() {
             limit: None,
             rule: "fall:same_level".into(),
             why: "hips dropped".into(),
+            proof: None,
         })
     };
     let records = [alarm(AlarmKind::Fall, "cam-01.fall"), alarm(AlarmKind::CameraHealth, "cam-01.camera_health")];
