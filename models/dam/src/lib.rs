@@ -24,9 +24,12 @@ pub mod calibration;
 pub mod dam_file;
 pub mod derived;
 pub mod levels;
+pub mod model;
 mod moment;
+pub mod proof;
 pub mod series;
 pub mod standard;
 pub mod threshold;
+pub mod validate;
 
 pub use moment::Moment;

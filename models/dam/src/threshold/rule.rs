@@ -155,6 +155,12 @@ impl LevelRule {
         if clear_of_high && clear_of_low { Standing::Clear } else { Standing::Band }
     }
 
+    /// The limit that `value` is held against at a level; `None` for normal or a level without limits.
+    pub(crate) fn limit_of(&self, level: Level, value: f64) -> Option<f64> {
+        let index = usize::from(level.code()).checked_sub(1)?;
+        self.limit_near(index, Finite::new(value)?).map(|(_, limit)| limit)
+    }
+
     /// The limit of a level that `value` is to be held against: the nearer of its two sides. For a fall
     /// from a level with limits on both sides this is the nearer one, not the one that once raised it.
     pub(super) fn limit_near(&self, index: usize, value: Finite) -> Option<(Side, f64)> {
