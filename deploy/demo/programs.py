@@ -76,6 +76,7 @@ def write_configs():
     text = (sites / "demo.toml").read_text(encoding="utf-8")
     sensors = (sites / "../sensors").resolve()
     text = re.sub(r'(?m)^sensors\s*=.*$', "", text)
+    text = re.sub(r'(?m)^dam\s*=\s*"(.*)"$', rf'dam = "{sites}/\1"', text)
     text = re.sub(r'(?m)^dir\s*=.*$', f'dir = "{DATA}/spool"', text, count=1)
     text = re.sub(r'(?m)^url\s*=\s*"mqtt.*$', f'url = "mqtt://{HOST}:{PORTS["relay"]}"', text, count=1)
     text = re.sub(r'(?m)^listen\s*=.*$', f'listen = "{HOST}:{PORTS["site"]}"', text, count=1)

@@ -19,7 +19,7 @@ use crate::spool::{self, SpoolSettings};
 use crate::uplink::{self, Uplink, UplinkView};
 use crate::{clock, http};
 use anyhow::{Context, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -230,5 +230,5 @@ fn start_field(config: &Arc<SiteConfig>, wanted: &[bool], counters: &Counters) -
         stop.cancel();
         Box::pin(async move { while tasks.join_next().await.is_some() {} })
     };
-    Field { buses, siren_events, sirens, stop: Box::new(end) }
+    Field { buses, siren_events, sirens, commands, paced: BTreeSet::new(), stop: Box::new(end) }
 }

@@ -10,6 +10,7 @@ use super::problem::{Problem, Problems};
 use super::site::{ClientIdentity, ConfigHash, Login, SiteConfig, SpoolConfig, UplinkConfig};
 use super::table::Table;
 use crate::instrument::RegisterMap;
+use minewatch_dam::dam_file::DamFile;
 use minewatch_domain::{GatewayId, SitePath};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub struct Texts {
     pub available: BTreeSet<String>,
     /// Point lists by the path the site file names them with.
     pub imports: BTreeMap<String, String>,
+    /// The dam file, where the site file names one.
+    pub dam: Option<String>,
 }
 
 /// Builds a site from texts.
@@ -71,6 +74,7 @@ fn instruments(texts: &Texts, problems: &Problems) -> BTreeMap<String, Option<Ar
 
 fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<RegisterMap>>>) -> Option<SiteConfig> {
     table.text_opt("sensors"); // used by `load`
+    let dam = dam(&mut table, texts);
     let gateway = table.table("gateway").and_then(|mut gateway| {
         let id = gateway.parsed("id", GatewayId::parse);
         gateway.finish();
@@ -106,8 +110,22 @@ fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<
         points: built.points,
         polls: built.polls,
         sirens,
+        dam,
         hash: hash(texts),
     })
+}
+
+/// The dam file the site file names with `dam`.
+fn dam(table: &mut Table<'_>, texts: &Texts) -> Option<Arc<DamFile>> {
+    let name = table.text_opt("dam")?;
+    // Where `load` could not read it, it has said so.
+    match DamFile::parse(&name, texts.dam.as_ref()?) {
+        Ok(file) => Some(Arc::new(file)),
+        Err(found) => {
+            found.into_iter().for_each(|problem| table.problem(format!("dam: {problem}")));
+            None
+        }
+    }
 }
 
 fn path(site: &mut Table<'_>) -> Option<SitePath> {
@@ -236,6 +254,7 @@ fn hash(texts: &Texts) -> ConfigHash {
     add("site", &texts.site);
     texts.instruments.iter().for_each(|(name, text)| add(name, text));
     texts.imports.iter().for_each(|(name, text)| add(name, text));
+    texts.dam.iter().for_each(|text| add("dam", text));
     ConfigHash(sha.finalize().into())
 }
 

@@ -21,6 +21,9 @@ pub(super) fn check(file: &str, site: &SiteConfig, problems: &Problems) {
     for siren in &site.sirens {
         siren_may_be_written(file, site, siren, problems);
     }
+    if let Some(dam) = &site.dam {
+        super::check_dam::check(file, site, dam, problems);
+    }
 }
 
 fn device_name(site: &SiteConfig, device: usize) -> String {

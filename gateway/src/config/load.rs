@@ -43,6 +43,12 @@ pub fn load(path: &Path) -> Result<SiteConfig, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
+    if let Some(dam) = needs.dam {
+        match read(&texts.dir.join(&dam)) {
+            Ok(text) => texts.dam = Some(text),
+            Err(problem) => problems.push(problem),
+        }
+    }
     match build(&texts) {
         Ok(site) if problems.is_empty() => Ok(site),
         Ok(_) => Err(problems),
@@ -57,6 +63,7 @@ struct Needs {
     sensors: String,
     instruments: BTreeSet<String>,
     imports: BTreeSet<String>,
+    dam: Option<String>,
 }
 
 /// The files a site names. Lenient: what is wrong with the text is `build`'s to say.
@@ -76,7 +83,7 @@ fn needs(site: &str) -> Needs {
         None => BTreeSet::new(),
     };
     let sensors = table.get("sensors").and_then(text).unwrap_or_else(|| SENSORS_DIR_DEFAULT.to_owned());
-    Needs { sensors, instruments, imports }
+    Needs { sensors, instruments, imports, dam: table.get("dam").and_then(text) }
 }
 
 /// Ids of the instrument files in a folder; empty when it cannot be listed.

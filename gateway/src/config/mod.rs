@@ -10,6 +10,7 @@ mod build_bus;
 mod build_device;
 mod build_point;
 mod check;
+mod check_dam;
 mod csv;
 mod load;
 mod problem;

@@ -5,6 +5,8 @@
 //! Deliberately absent: the file's syntax (`raw.rs`), and secrets (only the files that hold them).
 
 use crate::instrument::{Function, Names, Plan, RegisterMap};
+use minewatch_dam::dam_file::{DamFile, Derived};
+use minewatch_dam::levels;
 use minewatch_domain::{Catalogue, CataloguePoint, DeviceId, GatewayId, Level, LevelLimits, PointId, SitePath};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +37,8 @@ pub struct SiteConfig {
     pub polls: Vec<Poll>,
     /// Sirens and beacons.
     pub sirens: Vec<Siren>,
+    /// The dam file, where the site names one.
+    pub dam: Option<Arc<DamFile>>,
     /// SHA-256 over the bytes of every file read.
     pub hash: ConfigHash,
 }
@@ -344,7 +348,13 @@ pub struct Readback {
 /// A site without points still has one (empty) part, so that its name and path arrive.
 #[allow(clippy::cast_possible_truncation)] // points are bounded by POINTS_MAX of `build`
 pub fn catalogue(site: &SiteConfig) -> Vec<Catalogue> {
-    let points: Vec<CataloguePoint> = site.points.iter().map(|point| catalogue_point(site, point)).collect();
+    let points: Vec<CataloguePoint> = site
+        .points
+        .iter()
+        .map(|point| catalogue_point(site, point))
+        .chain(site.dam.iter().flat_map(|dam| dam.derived.iter().map(|derived| catalogue_derived(dam, derived))))
+        .map(|point| with_dam_limits(site, point))
+        .collect();
     let mut parts: Vec<Vec<CataloguePoint>> = points.chunks(Catalogue::POINTS_MAX).map(<[_]>::to_vec).collect();
     if parts.is_empty() {
         parts.push(Vec::new());
@@ -376,4 +386,30 @@ fn catalogue_point(site: &SiteConfig, point: &Point) -> CataloguePoint {
         high: point.levels.high,
         low: point.levels.low,
     }
+}
+
+/// A computed point, as the dam file describes it.
+fn catalogue_derived(dam: &DamFile, derived: &Derived) -> CataloguePoint {
+    let keep_alive_ms = derived.keep_alive_s.saturating_mul(1_000);
+    CataloguePoint {
+        point: derived.point.clone(),
+        device: dam.dam.id.to_string(),
+        name_zh: derived.name.zh.clone(),
+        name_en: derived.name.en.clone(),
+        unit: derived.unit.clone(),
+        period_ms: keep_alive_ms,
+        keep_alive_ms,
+        high: LevelLimits::default(),
+        low: LevelLimits::default(),
+    }
+}
+
+/// Limits that stand in the dam file instead of the site file.
+fn with_dam_limits(site: &SiteConfig, mut point: CataloguePoint) -> CataloguePoint {
+    let Some(dam) = &site.dam else { return point };
+    let rule = dam.items.iter().flat_map(|item| &item.rules).find(|rule| rule.point == point.point);
+    if let Some(rule) = rule {
+        (point.high, point.low, _) = levels::limits(rule, &dam.dam);
+    }
+    point
 }

@@ -16,6 +16,7 @@ fn texts(site: &str) -> Texts {
         instruments: [("geo".to_owned(), PRESSURE.to_owned())].into(),
         available: ["keller-30x".to_owned()].into(),
         imports: Default::default(),
+        dam: None,
     }
 }
 
@@ -220,7 +221,8 @@ fn every_shipped_site_is_valid_and_has_a_catalogue() {
     for path in files {
         let site = load(&path).unwrap_or_else(|found| panic!("{}: {found:#?}", path.display()));
         let parts = catalogue(&site);
-        assert_eq!(parts.iter().map(|part| part.points.len()).sum::<usize>(), site.points.len());
+        let computed = site.dam.as_ref().map_or(0, |dam| dam.derived.len());
+        assert_eq!(parts.iter().map(|part| part.points.len()).sum::<usize>(), site.points.len() + computed);
         assert!(parts.iter().all(|part| part.points.len() <= minewatch_domain::Catalogue::POINTS_MAX));
         for point in &site.points {
             assert!(!point.name.zh.is_empty() && !point.name.en.is_empty(), "{}", point.id);
@@ -242,8 +244,10 @@ fn the_demo_pond_warns_from_yellow_to_red_and_sounds_the_siren_at_orange() {
     let path = shipped("sites").into_iter().find(|p| p.ends_with("demo.toml")).expect("demo.toml");
     let site = load(&path).expect("valid");
     assert_eq!(site.devices.len(), 1 + 1 + 1 + 6 + 4);
-    let level = site.points.iter().find(|p| p.id.as_str() == "pond.level").expect("pond level");
-    assert_eq!(level.levels.high.red, Some(124.10));
+    let catalogue = catalogue(&site);
+    let of = |id: &str| catalogue[0].points.iter().find(|p| p.point.as_str() == id).expect("in the catalogue");
+    assert_eq!(of("pond.level").high.red, Some(124.10), "headquarters is told the dam file's limits");
+    assert_eq!((of("rain.24h").high.yellow, of("rain.24h").unit.as_str()), (Some(50.0), "mm"), "the standard's too");
     assert_eq!(site.sirens[0].level_from, minewatch_domain::Level::Orange);
 }
 
@@ -265,4 +269,40 @@ proptest::proptest! {
         let end = (0..=cut.min(site.len())).rev().find(|i| site.is_char_boundary(*i)).unwrap_or(0);
         let _ = build(&texts(&site[..end]));
     }
+}
+
+#[test]
+fn the_shipped_dam_files_and_the_demo_site_beside_its_own_are_sound() {
+    let dams = shipped("sites/dams");
+    assert!(dams.len() >= 3, "a wet dam, a dry stack and the demo: {dams:?}");
+    for path in dams {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let file = minewatch_dam::dam_file::DamFile::parse("dam.toml", &text);
+        let file = file.unwrap_or_else(|found| panic!("{}: {found:#?}", path.display()));
+        minewatch_dam::model::Plan::new(file).expect("runs");
+    }
+}
+
+#[test]
+fn a_dam_file_is_held_against_the_site_it_stands_beside() {
+    let path = shipped("sites").into_iter().find(|p| p.ends_with("demo.toml")).expect("demo.toml");
+    let folder = path.parent().expect("a folder");
+    let dam = std::fs::read_to_string(folder.join("dams/demo.toml")).expect("readable");
+    let site = load(&path).expect("valid");
+    let wrong = |from: &str, to: &str| {
+        assert!(dam.contains(from), "{from}");
+        let file = minewatch_dam::dam_file::DamFile::parse("d", &dam.replace(from, to)).expect("valid by itself");
+        let problems = Problems::default();
+        super::check_dam::check("s", &site, &file, &problems);
+        problems.or(Some(())).map_or_else(|found| found.iter().map(ToString::to_string).collect(), |()| Vec::new())
+    };
+    assert_eq!(
+        wrong("pond.beach", "pond.beech"),
+        ["s: dam: point \"pond.beech\" is not measured at this site; did you mean \"pond.beach\"?"]
+    );
+    assert_eq!(
+        wrong("freeboard_flood = { input = \"pond.level\"", "freeboard_flood = { input = \"rain.total\""),
+        ["s: dam: derived \"pond.flood-freeboard\": rain.total is in \"mm\" but the formula takes \"m\""]
+    );
+    assert_eq!(wrong("main.surrogate-fs", "pz11.temperature").len(), 1, "a computed point has an id of its own");
 }

@@ -14,7 +14,7 @@ use super::schedule::{Change, Mono, Next, Progress, Schedule, Verdict};
 use super::setup::{BusConfig, BusPoll, request_of, timings};
 use crate::instrument::{Answer, Function, RawReading, ReadRequest, RegisterMap, decode};
 use minewatch_domain::{At, DeviceId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
@@ -111,6 +111,13 @@ pub enum BusCommand {
         timeout: Duration,
         /// Where the outcome goes.
         reply: oneshot::Sender<Result<bool, Fault>>,
+    },
+    /// Make these polls at least this often, all others at their own period.
+    Pace {
+        /// Indices into [`crate::config::SiteConfig::polls`], those of other buses too.
+        polls: Arc<BTreeSet<usize>>,
+        /// Longest period of these polls.
+        period: Duration,
     },
 }
 
@@ -372,6 +379,13 @@ impl Bus {
 
     async fn serve(&mut self, command: BusCommand) -> Result<(), Ended> {
         count(&self.counters.commands);
+        if let BusCommand::Pace { polls, period } = &command {
+            let now = self.now();
+            for (index, poll) in self.config.polls.iter().enumerate() {
+                self.schedule.pace(index, polls.contains(&poll.poll).then_some(*period), now);
+            }
+            return Ok(());
+        }
         let stop = self.stop.clone();
         tokio::select! {
             biased;
@@ -401,5 +415,6 @@ async fn obey(link: &mut Link, command: BusCommand) {
             let state = link.transact(unit, request, timeout).await;
             drop(reply.send(state.map(|words| words.first().is_some_and(|word| *word != 0))));
         }
+        BusCommand::Pace { .. } => {} // the schedule's, taken before
     }
 }

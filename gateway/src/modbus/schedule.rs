@@ -131,6 +131,8 @@ enum Health {
 #[derive(Debug, Clone)]
 struct Device {
     timing: DeviceTiming,
+    /// Its period while nothing is abnormal.
+    own_period: Duration,
     phase: Phase,
     health: Health,
     /// Start of the next poll by the grid.
@@ -173,6 +175,7 @@ impl Schedule {
             timing.period = timing.period.max(timing.poll_gap).max(Duration::from_millis(1));
             let due = timing.period / count * index;
             Device {
+                own_period: timing.period,
                 timing,
                 phase: Phase::Waiting { due },
                 health: Health::Up,
@@ -183,6 +186,22 @@ impl Schedule {
             }
         });
         Schedule { devices: devices.collect(), bus_gap, bus_free_at: Mono::ZERO, limited_until: Mono::ZERO, seed }
+    }
+
+    /// From now on polls a device at least every `period` (`None`: at its own period again), never faster
+    /// than its gap allows. The new grid begins now, so that no poll counts as skipped.
+    pub fn pace(&mut self, index: usize, period: Option<Duration>, now: Mono) {
+        let Some(device) = self.devices.get_mut(index) else { return };
+        let wanted = period.map_or(device.own_period, |period| period.min(device.own_period));
+        let wanted = wanted.max(device.timing.poll_gap).max(Duration::from_millis(1));
+        if wanted == device.timing.period {
+            return;
+        }
+        device.timing.period = wanted;
+        device.grid = now + wanted;
+        if let (Phase::Waiting { due }, Health::Up) = (&mut device.phase, device.health) {
+            *due = device.grid;
+        }
     }
 
     /// What to do at `now`. Of the requests whose time has come, the one that waited longest.

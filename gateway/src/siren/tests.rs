@@ -239,6 +239,7 @@ async fn relay(mut commands: mpsc::Receiver<BusCommand>, works: bool) {
             }
             BusCommand::WriteCoil { reply, .. } => drop(reply.send(Err(Fault::Exception(2).into()))),
             BusCommand::ReadBack { reply, .. } => drop(reply.send(Err(Fault::Exception(2)))),
+            BusCommand::Pace { .. } => {}
         }
     }
 }

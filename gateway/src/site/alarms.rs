@@ -5,7 +5,7 @@
 //! the operator's side (acknowledge, shelve), which belongs to the alarm lifecycle.
 
 use minewatch_domain::{AlarmKind, AlarmTransition, At, Level, PointId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be said about an alarm; becomes a transition when it changes the level.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,11 @@ impl AlarmBook {
         self.last.get(&alarm_id(subject, kind)).map_or((Level::Normal, None), |t| (t.to, Some(t.at)))
     }
 
+    /// The last transition of one alarm.
+    pub fn last(&self, kind: AlarmKind, subject: &str) -> Option<&AlarmTransition> {
+        self.last.get(&alarm_id(subject, kind))
+    }
+
     /// Takes a statement; a transition when the level is another one than before.
     pub fn state(&mut self, said: Statement) -> Option<AlarmTransition> {
         let alarm = alarm_id(&said.subject, said.kind);
@@ -84,19 +89,30 @@ impl AlarmBook {
         active
     }
 
-    /// Worst level among process alarms (thresholds and rates): what a siren listens to.
+    /// Worst level among process alarms (points, items, the pond): what a siren listens to.
     pub fn worst_process_level(&self) -> Level {
-        let process = |t: &&AlarmTransition| matches!(t.kind, AlarmKind::Threshold | AlarmKind::Rate);
+        let process = |t: &&AlarmTransition| {
+            matches!(t.kind, AlarmKind::Threshold | AlarmKind::Rate | AlarmKind::Item | AlarmKind::Pond)
+        };
         self.last.values().filter(process).map(|t| t.to).max().unwrap_or(Level::Normal)
     }
 
-    /// Process alarms in force whose point is not among `points` any more.
-    pub fn orphans(&self, points: &std::collections::BTreeSet<PointId>) -> Vec<AlarmTransition> {
-        self.last
-            .values()
-            .filter(|t| t.to != Level::Normal && t.point.as_ref().is_some_and(|p| !points.contains(p)))
-            .cloned()
-            .collect()
+    /// Process alarms in force whose point is not among `points` any more, and alarms of the dam model that
+    /// are not among `dam`.
+    pub fn orphans(&self, points: &BTreeSet<PointId>, dam: &BTreeSet<PointId>) -> Vec<AlarmTransition> {
+        let gone = |t: &AlarmTransition| match t.kind {
+            AlarmKind::Item | AlarmKind::Pond | AlarmKind::Instrument => !dam.contains(&t.alarm),
+            AlarmKind::Threshold
+            | AlarmKind::Rate
+            | AlarmKind::DeviceDown
+            | AlarmKind::SirenReadback
+            | AlarmKind::LinkDown
+            | AlarmKind::Spool
+            | AlarmKind::Clock
+            | AlarmKind::Fall
+            | AlarmKind::CameraHealth => t.point.as_ref().is_some_and(|point| !points.contains(point)),
+        };
+        self.last.values().filter(|t| t.to != Level::Normal && gone(t)).cloned().collect()
     }
 }
 

@@ -3,9 +3,10 @@
 //!
 //! [`Site`] is pure: events and time go in, ledger records come out. `task` is its thin shell.
 //! Invariant: bad data neither raises nor clears an alarm; what could not be sampled is stated.
-//! Deliberately absent: Modbus, disk, MQTT, and the dam model beyond single points.
+//! Deliberately absent: Modbus, disk, MQTT, and how a dam is judged (`minewatch_dam`).
 
 mod alarms;
+mod dam;
 mod point;
 mod task;
 #[cfg(test)]
@@ -20,11 +21,13 @@ use crate::qualify::{ClockWatch, Moment};
 use crate::siren::{SirenEvent, SirenEventKind};
 use crate::spool::SpoolHealth;
 use crate::uplink::LinkState;
+use dam::SiteDam;
 use minewatch_dam::threshold::LevelChange;
 use minewatch_domain::{AlarmKind, At, Event, EventKind, Gap, GapReason, Level, PointId, Reading, Record};
 use point::PointState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Being cut off this long is an alarm on site.
 const LINK_DOWN_ALARM_MS: u64 = 10_000;
@@ -42,6 +45,7 @@ pub struct Site {
     link_was_up: bool,
     sirens: BTreeMap<String, bool>,
     rule_version: String,
+    dam: Option<SiteDam>,
 }
 
 impl Site {
@@ -60,6 +64,14 @@ impl Site {
                 Err(problem) => problems.push(problem),
             }
         }
+        let dam = match config.dam.as_ref().map(|file| SiteDam::new(&config, file, &alarms)) {
+            None => None,
+            Some(Ok(dam)) => Some(dam),
+            Some(Err(found)) => {
+                problems.extend(found);
+                None
+            }
+        };
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -73,6 +85,7 @@ impl Site {
             link_was_up: false,
             sirens: BTreeMap::new(),
             rule_version,
+            dam,
         })
     }
 
@@ -91,9 +104,15 @@ impl Site {
         &self.sirens
     }
 
-    /// Last reading of every point that has one.
+    /// Last reading of every point that has one, computed points included.
     pub fn latest(&self) -> impl Iterator<Item = &Reading> {
-        self.points.iter().filter_map(|p| p.latest.as_ref())
+        let computed = self.dam.iter().flat_map(SiteDam::latest);
+        self.points.iter().filter_map(|p| p.latest.as_ref()).chain(computed)
+    }
+
+    /// Polls to be made at least this often, because their item is in an abnormal state.
+    pub fn pace(&self) -> Option<(&BTreeSet<usize>, Duration)> {
+        self.dam.as_ref().map(SiteDam::pace)
     }
 
     /// Records that open a run: what was missed while off, the start itself, the catalogue.
@@ -128,21 +147,35 @@ impl Site {
         if !catalogue_known {
             out.extend(self.catalogue());
         }
-        let points: BTreeSet<PointId> = self.points.iter().map(|p| p.id.clone()).collect();
-        for orphan in self.alarms.orphans(&points) {
-            let why = "the point is no longer in the configuration".to_owned();
+        out.extend(self.settled(now));
+        out
+    }
+
+    /// What a changed configuration makes of the alarms that were in force: those it does not know are
+    /// ended, those of the dam that stand otherwise now are said.
+    pub fn settled(&mut self, now: Moment) -> Vec<Record> {
+        let mut out = Vec::new();
+        let computed = self.config.dam.iter().flat_map(|dam| dam.derived.iter().map(|derived| derived.point.clone()));
+        let points: BTreeSet<PointId> = self.points.iter().map(|p| p.id.clone()).chain(computed).collect();
+        let of_dam = self.dam.as_ref().map(SiteDam::alarm_ids).unwrap_or_default();
+        for orphan in self.alarms.orphans(&points, &of_dam) {
+            let suffix = format!(".{}", orphan.kind.name());
             let said = Statement {
                 kind: orphan.kind,
-                subject: orphan.point.as_ref().map_or_else(String::new, ToString::to_string),
+                subject: orphan.alarm.as_str().strip_suffix(&suffix).unwrap_or_default().to_owned(),
                 point: orphan.point.clone(),
                 to: Level::Normal,
                 at: now.wall,
                 value: None,
                 limit: None,
                 rule: self.rule_version.clone(),
-                why,
+                why: "it is no longer in the configuration".to_owned(),
                 proof: None,
             };
+            out.extend(self.alarms.state(said).map(Record::Alarm));
+        }
+        let statements = self.dam.as_ref().map(|dam| dam.reconcile(&self.alarms, now.wall)).unwrap_or_default();
+        for said in statements {
             out.extend(self.alarms.state(said).map(Record::Alarm));
         }
         out
@@ -200,15 +233,30 @@ impl Site {
         let mut changes = Vec::new();
         for (raw, index) in result.readings.iter().zip(&poll.points) {
             let Some(point) = self.points.get_mut(*index) else { continue };
-            if let Some(reading) = point.take(raw, &self.clock, now, &mut changes) {
-                out.push(Record::Reading(reading));
-            }
+            let reading = point.take(raw, &self.clock, now, &mut changes);
+            let recorded = reading.is_some();
+            out.extend(reading.map(Record::Reading));
             if !changes.is_empty() {
                 let id = point.id.clone();
                 for (kind, change) in changes.drain(..) {
                     self.level_changed(kind, &id, change, out);
                 }
             }
+            self.dam_takes(*index, recorded, now, out);
+        }
+    }
+
+    /// Gives the newest reading of a point to the dam model.
+    fn dam_takes(&mut self, index: usize, recorded: bool, now: Moment, out: &mut Vec<Record>) {
+        let (Some(dam), Some(point)) = (&mut self.dam, self.points.get(index)) else { return };
+        let Some(reading) = &point.latest else { return };
+        let words = dam.take(index, reading, now);
+        if words.evidence && !recorded {
+            out.push(Record::Reading(reading.clone()));
+        }
+        out.extend(words.readings.into_iter().map(Record::Reading));
+        for said in words.statements {
+            out.extend(self.alarms.state(said).map(Record::Alarm));
         }
     }
 
@@ -304,13 +352,13 @@ impl Site {
         let mut changes = Vec::new();
         for index in 0..self.points.len() {
             let Some(point) = self.points.get_mut(index) else { continue };
-            if let Some(reading) = point.expire(now, &mut changes) {
-                out.push(Record::Reading(reading));
-            }
+            let Some(reading) = point.expire(now, &mut changes) else { continue };
+            out.push(Record::Reading(reading));
             let id = point.id.clone();
             for (kind, change) in changes.drain(..) {
                 self.level_changed(kind, &id, change, out);
             }
+            self.dam_takes(index, true, now, out);
         }
     }
 

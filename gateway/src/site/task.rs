@@ -4,12 +4,13 @@
 use super::{Site, event};
 use crate::clock;
 use crate::config::SiteConfig;
-use crate::modbus::BusEvent;
+use crate::modbus::{BusCommand, BusEvent};
 use crate::qualify::Moment;
 use crate::siren::SirenEvent;
 use crate::spool::{SpoolHandle, SpoolView};
 use crate::uplink::{LinkState, UplinkView};
 use minewatch_domain::{AlarmTransition, EventKind, Reading, Record};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -51,6 +52,10 @@ pub struct Field {
     pub siren_events: mpsc::Receiver<SirenEvent>,
     /// One wish per siren, in the configuration's order.
     pub sirens: Vec<watch::Sender<bool>>,
+    /// Where each bus takes commands.
+    pub commands: Vec<mpsc::Sender<BusCommand>>,
+    /// Polls that every bus was told to make more often.
+    pub paced: BTreeSet<usize>,
     /// Ends the tasks and waits for them.
     pub stop: Box<dyn FnOnce() -> Ended + Send>,
 }
@@ -60,7 +65,14 @@ impl Field {
     fn idle() -> Field {
         let (_, buses) = mpsc::channel(1);
         let (_, siren_events) = mpsc::channel(1);
-        Field { buses, siren_events, sirens: Vec::new(), stop: Box::new(|| Box::pin(async {})) }
+        Field {
+            buses,
+            siren_events,
+            sirens: Vec::new(),
+            commands: Vec::new(),
+            paced: BTreeSet::new(),
+            stop: Box::new(|| Box::pin(async {})),
+        }
     }
 }
 
@@ -102,6 +114,7 @@ pub async fn run(
     let mut out = opening;
     loop {
         flush(&shell, &site, &mut field, &mut out).await?;
+        pace(&site, &mut field);
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -166,6 +179,19 @@ async fn flush(shell: &Shell, site: &Site, field: &mut Field, out: &mut Vec<Reco
     Ok(())
 }
 
+/// Tells the buses which polls are to be made more often; a bus without room is told at the next turn.
+fn pace(site: &Site, field: &mut Field) {
+    let Some((polls, period)) = site.pace().filter(|(polls, _)| **polls != field.paced) else { return };
+    let polls = Arc::new(polls.clone());
+    let told =
+        |bus: &mpsc::Sender<BusCommand>| bus.try_send(BusCommand::Pace { polls: Arc::clone(&polls), period }).is_ok();
+    // Every bus is told, also after one that had no room.
+    if field.commands.iter().map(told).filter(|told| !told).count() == 0 {
+        info!(polls = polls.len(), "polls of items in an abnormal state are made more often");
+        field.paced = polls.as_ref().clone();
+    }
+}
+
 async fn reload(
     site: &mut Site,
     shell: &mut Shell,
@@ -189,6 +215,7 @@ async fn reload(
             let detail = format!("{:016x} replaces {:016x}", site.config().hash.short(), before.hash.short());
             out.push(event(EventKind::ConfigApplied, "gateway", clock::wall(), detail));
             out.extend(site.catalogue());
+            out.extend(site.settled(now()));
         }
         Err(problems) => {
             warn!(problems = problems.len(), "configuration refused; the old one stays in force");

@@ -69,7 +69,8 @@ fn a_rising_pond_goes_through_the_levels_and_sounds_the_siren_from_orange() {
     for (step, level) in [122.0, 123.3, 123.6, 123.9, 124.2].into_iter().enumerate() {
         let from = step as u64 * 20_000;
         let hold: Vec<_> = (0..20).map(|s| (from + s * 1_000, Some(level + 0.001 * s as f64))).collect();
-        seen.extend(feed(&mut site, &hold).into_iter().map(|a| (a.to, site.sirens_wanted())));
+        let of_the_point = feed(&mut site, &hold).into_iter().filter(|a| a.alarm.as_str() == "pond.level.threshold");
+        seen.extend(of_the_point.map(|a| (a.to, site.sirens_wanted())));
     }
     let levels: Vec<Level> = seen.iter().map(|(level, _)| *level).collect();
     assert_eq!(levels, [Level::Blue, Level::Yellow, Level::Orange, Level::Red]);
@@ -82,10 +83,67 @@ fn a_sensor_that_falls_silent_at_red_does_not_clear_the_alarm() {
     let mut site = demo();
     let rising: Vec<_> = (0..10).map(|s| (s * 1_000, Some(124.3 + 0.001 * s as f64))).collect();
     let raised = feed(&mut site, &rising);
-    assert_eq!(raised.last().map(|a| a.to), Some(Level::Red));
+    assert_eq!(raised.last().map(|a| (a.kind, a.to)), Some((AlarmKind::Pond, Level::Red)));
     let silent: Vec<_> = (10..200).map(|s| (s * 1_000, None)).collect();
     assert_eq!(feed(&mut site, &silent), Vec::new(), "bad data neither raises nor clears");
     assert_eq!(site.sirens_wanted(), [true]);
+}
+
+#[test]
+fn a_rising_pond_raises_its_item_and_the_pond_with_a_proof_and_is_polled_faster() {
+    let mut site = demo();
+    assert_eq!(site.pace().map(|(polls, _)| polls.len()), Some(0));
+    let rising: Vec<_> = (0..10).map(|s| (s * 1_000, Some(123.9 + 0.001 * s as f64))).collect();
+    let raised = feed(&mut site, &rising);
+    let levels: Vec<_> = raised.iter().map(|a| (a.alarm.as_str(), a.to)).collect();
+    let expected = [
+        ("pond.level.threshold", Level::Orange),
+        ("pond-level.item", Level::Orange),
+        ("qingshan-1.pond", Level::Orange),
+    ];
+    assert_eq!(levels, expected);
+    let text = raised[2].proof.as_ref().expect("a proof");
+    let proof = minewatch_dam::proof::Proof::parse(text).expect("reads back");
+    assert_eq!(proof.root.children[0].children[0].id, "pond.level");
+    assert!(!proof.actions.is_empty(), "what is to be done is said");
+    let (fast, period) = site.pace().expect("a dam");
+    assert_eq!((fast.len(), period.as_secs()), (1, 1), "the pond station only");
+}
+
+#[test]
+fn levels_of_points_items_and_pond_go_on_after_a_restart_and_end_by_good_data() {
+    let mut before = demo();
+    let high: Vec<_> = (0..10).map(|s| (s * 1_000, Some(123.9 + 0.001 * s as f64))).collect();
+    let raised = feed(&mut before, &high);
+    let config = Arc::clone(before.config());
+    let mut site = Site::new(config, AlarmBook::restore(raised, 0), at(10_000)).expect("runs");
+    assert_eq!(alarms(site.opening(None, None, true, at(10_000))), Vec::new(), "nothing has changed");
+    assert_eq!(site.sirens_wanted(), [true]);
+    let low: Vec<_> = (10..60).map(|s| (s * 1_000, Some(122.0 + 0.001 * s as f64))).collect();
+    let ended = feed(&mut site, &low);
+    let levels: Vec<_> = ended.iter().map(|a| (a.alarm.as_str(), a.to)).collect();
+    let normal = ["pond.level.threshold", "pond-level.item", "qingshan-1.pond"].map(|id| (id, Level::Normal));
+    assert_eq!(levels, normal);
+}
+
+#[test]
+fn computed_points_are_recorded_and_shown_and_bad_as_soon_as_their_input_is() {
+    let mut site = demo();
+    let mut out = Vec::new();
+    for (second, level) in [(0, Some(122.0)), (1, Some(122.001)), (2, None)] {
+        let seen = pond(&site, level, second * 1_000);
+        site.bus(seen, at(second * 1_000), &mut out);
+    }
+    let computed: Vec<_> = out
+        .iter()
+        .filter_map(|r| if let Record::Reading(r) = r { Some(r) } else { None })
+        .filter(|r| r.point.as_str() == "pond.flood-freeboard")
+        .map(|r| (r.value, r.reason))
+        .collect();
+    assert_eq!(computed.len(), 2, "the change within the deadband is not recorded: {computed:?}");
+    assert!((computed[0].0.expect("a value") - 1.1).abs() < 1e-9);
+    assert_eq!(computed[1], (None, Reason::InputMissing));
+    assert!(site.latest().any(|r| r.point.as_str() == "pond.flood-freeboard"));
 }
 
 #[test]
@@ -135,7 +193,7 @@ fn power_that_was_off_is_stated_at_the_start() {
 fn an_alarm_of_a_point_that_is_configured_no_more_is_ended_not_forgotten() {
     let mut before = demo();
     let raised = feed(&mut before, &(0..10).map(|s| (s * 1_000, Some(124.3 + 0.001 * s as f64))).collect::<Vec<_>>());
-    let mut orphan = raised.last().expect("red").clone();
+    let mut orphan = raised.iter().rfind(|a| a.kind == AlarmKind::Threshold).expect("red").clone();
     orphan.alarm = PointId::parse("gone.level.threshold").expect("slug");
     orphan.point = PointId::parse("gone.level").ok();
     let config = Arc::clone(before.config());

@@ -271,3 +271,36 @@ proptest! {
         prop_assert!(tallies[count].polls >= 220, "{}", tallies[count].polls);
     }
 }
+
+#[test]
+fn a_device_in_an_abnormal_state_is_polled_faster_and_then_at_its_own_period_again() {
+    let mut schedule = Schedule::new(vec![device(0, 10_000, 1), device(1, 10_000, 1)], Duration::ZERO, 1);
+    let mut starts = [Vec::new(), Vec::new()];
+    let mut now = Mono::ZERO;
+    let mut paced = 0;
+    while now < ms(60_000) {
+        if paced == 0 && now >= ms(20_000) {
+            schedule.pace(0, Some(ms(1_000)), now);
+            paced = 1;
+        }
+        if paced == 1 && now >= ms(30_000) {
+            schedule.pace(0, None, now);
+            paced = 2;
+        }
+        match schedule.next(now) {
+            Next::Until(None) => break,
+            Next::Until(Some(at)) => now = at.min(now + ms(500)),
+            Next::Run { device, skipped, .. } => {
+                assert_eq!(skipped, 0, "a change of pace skips nothing");
+                starts[device].push(now);
+                schedule.done(device, now, now + ms(5), Verdict::Answered);
+                now += ms(5);
+            }
+        }
+    }
+    let within = |list: &[Mono], from, to| list.iter().filter(|at| (ms(from)..ms(to)).contains(at)).count();
+    assert_eq!(within(&starts[0], 0, 20_000), 2);
+    assert!((9..=10).contains(&within(&starts[0], 20_000, 30_500)), "{:?}", starts[0]);
+    assert_eq!(within(&starts[0], 31_000, 60_000), 2);
+    assert_eq!(starts[1].len(), 6, "its neighbour is not disturbed");
+}

@@ -77,6 +77,31 @@ impl Formula {
         }
     }
 
+    /// Inputs whose unit the formula fixes, with that unit.
+    pub fn input_units(&self) -> Vec<(PointId, &'static str)> {
+        match self {
+            Formula::Thermistor(f) => vec![(f.input.clone(), "Ω")],
+            Formula::VwPressure(f) => {
+                let temperature = f.temperature.clone().map(|point| (point, "℃"));
+                temperature.into_iter().chain(f.barometer.clone().map(|point| (point, "hPa"))).collect()
+            }
+            Formula::PiezometricLevel(f) => vec![(f.input.clone(), "kPa")],
+            Formula::OpenWell(f) => vec![(f.input.clone(), "m"), (f.barometer.clone(), "hPa")],
+            Formula::VNotch(f) => vec![(f.input.clone(), "m")],
+            Formula::DryBeach(f) | Formula::FreeboardNow(f) | Formula::FreeboardFlood(f) => {
+                vec![(f.input.clone(), "m")]
+            }
+            Formula::Displacement(f) => [&f.north, &f.east, &f.up].map(|point| (point.clone(), "mm")).to_vec(),
+            Formula::TangentAngle(f) => vec![(f.input.clone(), "mm")],
+            Formula::AntecedentRain(f) => vec![(f.input.clone(), "mm")],
+            Formula::RainWindow(f) => vec![(f.input.clone(), "mm")],
+            Formula::IntensityDuration(f) => vec![(f.input.clone(), "mm")],
+            Formula::StabilityTable(f) => vec![(f.input.clone(), "m"), (f.level.clone(), "m")],
+            Formula::InfiniteSlope(f) => vec![(f.input.clone(), "m")],
+            Formula::BurialDepth(_) | Formula::Relative(_) | Formula::Rate(_) | Formula::Acceleration(_) => Vec::new(),
+        }
+    }
+
     /// The unit it gives, where that does not depend on its input.
     pub fn unit(&self) -> Option<&'static str> {
         match self {

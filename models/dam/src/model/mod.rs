@@ -78,7 +78,7 @@ pub struct LevelFinding {
 }
 
 /// A change in what is wrong with an instrument's data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FaultFinding {
     /// The point.
     pub point: PointId,
@@ -88,6 +88,9 @@ pub struct FaultFinding {
     pub at: At,
     /// One English sentence fragment.
     pub why: String,
+    /// What is taken off the values that are judged, for a common-mode group; to be given back to
+    /// [`DamModel::restore_fault`] after a restart.
+    pub offset: Option<f64>,
 }
 
 /// What an evaluation gives.
@@ -232,6 +235,18 @@ impl DamModel {
             (Subject::PointValue | Subject::PointRate, None) | (Subject::Item | Subject::Pond, _) => {}
         }
         self.settle_quietly();
+    }
+
+    /// Goes on from an instrument fault remembered across a restart, so that its end is said too. `offset`
+    /// is that of its finding.
+    pub fn restore_fault(&mut self, id: &PointId, offset: Option<f64>) {
+        let plan = Arc::clone(&self.plan);
+        if let Some(check) = plan.file.checks.iter().position(|check| check.point == *id) {
+            self.checks[check].remember();
+        }
+        if let Some(group) = plan.file.common_mode.iter().position(|group| group.id == *id) {
+            self.groups[group].remember(offset);
+        }
     }
 
     /// A digest of everything that is in force: equal digests are equal states to the outside.

@@ -14,13 +14,14 @@ impl DamModel {
     /// judged: delays run on its monotonic half. Findings are appended to `out`.
     pub fn step(&mut self, reading: &Reading, now: Moment, out: &mut Vec<Finding>) -> bool {
         let Some(number) = self.plan.number(&reading.point) else { return false };
-        let (value, quality, reason) = (reading.value, reading.quality, reading.reason);
-        self.step_numbered(number, Known { value, quality, reason, at: reading.at, mono_ms: now.mono_ms }, now, out);
+        self.step_numbered(number, reading, now, out);
         true
     }
 
-    fn step_numbered(&mut self, number: usize, known: Known, now: Moment, out: &mut Vec<Finding>) {
-        self.seen(number, known, now, out);
+    /// [`DamModel::step`] of the point with this [`super::Plan::number`], for callers that looked it up before.
+    pub fn step_numbered(&mut self, number: usize, reading: &Reading, now: Moment, out: &mut Vec<Finding>) {
+        let (value, quality, reason) = (reading.value, reading.quality, reading.reason);
+        self.seen(number, Known { value, quality, reason, at: reading.at, mono_ms: now.mono_ms }, now, out);
         while let Some(place) = self.pending.pop_first() {
             self.compute(place, now, out);
         }

@@ -54,6 +54,11 @@ impl CheckState {
         }
     }
 
+    /// Something was wrong before a restart; what, the next value says.
+    pub(super) fn remember(&mut self) {
+        self.faults.insert(Fault::Step);
+    }
+
     /// Tests of a value against the point's own past.
     fn own_tests(&mut self, check: &Check, value: f64, now_ms: u64, found: &mut BTreeSet<Fault>) {
         if check.range.is_some_and(|[low, high]| !(low..=high).contains(&value)) {
@@ -115,6 +120,8 @@ pub(super) struct GroupState {
     /// What the reference or the atmosphere did so far.
     offset: f64,
     named: bool,
+    /// The configuration was renewed: the end of a remembered fault is still to be said.
+    over: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -137,7 +144,13 @@ enum Share {
 
 impl GroupState {
     pub(super) fn new(members: usize) -> GroupState {
-        GroupState { members: vec![Member::default(); members], offset: 0.0, named: false }
+        GroupState { members: vec![Member::default(); members], offset: 0.0, named: false, over: false }
+    }
+
+    /// Goes on from before a restart: with what was taken off, or with new zeros.
+    pub(super) fn remember(&mut self, offset: Option<f64>) {
+        (self.offset, self.named) = (offset.unwrap_or(0.0), offset.is_some());
+        self.over = offset.is_none();
     }
 
     fn step(&mut self, at: usize, value: f64, now_ms: u64, settings: &CommonMode) -> Share {
@@ -228,7 +241,7 @@ impl DamModel {
         };
         self.checks[at].faults.clone_from(&lasting);
         let point = self.plan.points[number].clone();
-        out.push(Finding::Fault(FaultFinding { point, faults: lasting, at: now.wall, why }));
+        out.push(Finding::Fault(FaultFinding { point, faults: lasting, at: now.wall, why, offset: None }));
     }
 
     /// A manual reading came: is the automatic one of the same place near it?
@@ -257,7 +270,16 @@ impl DamModel {
         let plan = Arc::clone(&self.plan);
         let Some(member) = plan.group_members[group].iter().position(|point| *point == number) else { return };
         let (settings, state) = (&plan.file.common_mode[group], &mut self.groups[group]);
-        let named = state.named;
+        let before = (state.named, state.offset);
+        if std::mem::take(&mut state.over) {
+            out.push(Finding::Fault(FaultFinding {
+                point: settings.id.clone(),
+                faults: BTreeSet::new(),
+                at: now.wall,
+                why: "the dam file was renewed: stations have new zeros".to_owned(),
+                offset: None,
+            }));
+        }
         let share = state.step(member, value, now.mono_ms, settings);
         if share == Share::Waiting {
             (known.quality, known.reason) = (Quality::Bad, Reason::CommonMode);
@@ -265,18 +287,14 @@ impl DamModel {
             known.value = Some(value - state.offset);
             (known.quality, known.reason) = (Quality::Uncertain, Reason::CommonMode);
         }
-        if state.named && !named {
-            let why = format!(
-                "{} stations of {} moved together by {:.3}",
-                plan.group_members[group].len(),
-                settings.id,
-                state.offset
-            );
+        if (state.named, state.offset) != before {
+            let count = plan.group_members[group].len();
             out.push(Finding::Fault(FaultFinding {
                 point: settings.id.clone(),
                 faults: BTreeSet::from([Fault::CommonMode]),
                 at: now.wall,
-                why,
+                why: format!("{count} stations of {} moved together by {:.3}", settings.id, state.offset),
+                offset: Some(state.offset),
             }));
         }
     }
