@@ -13,6 +13,7 @@ pub mod hq;
 pub mod ingest;
 pub mod live;
 pub mod metrics;
+pub mod notify;
 pub mod people;
 pub mod run;
 pub mod store;

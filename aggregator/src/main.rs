@@ -32,6 +32,11 @@ enum Command {
     },
     /// Print the OpenAPI description.
     Openapi,
+    /// Notification channels.
+    Notify {
+        #[command(subcommand)]
+        what: NotifyCommand,
+    },
     /// The embedded broker's process; started by `run`.
     #[command(hide = true)]
     Broker {
@@ -39,6 +44,18 @@ enum Command {
         v5: SocketAddr,
         /// Address of the MQTT 3.1.1 listener.
         v4: SocketAddr,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum NotifyCommand {
+    /// Send one test message over a channel, past the store, and print what the receiver said.
+    Test {
+        /// Name of the channel in the settings.
+        channel: String,
+        /// Settings, TOML.
+        #[arg(long)]
+        config: PathBuf,
     },
 }
 
@@ -65,6 +82,10 @@ fn main() -> ExitCode {
             Err(code) => return code,
         },
         Command::Broker { v5, v4 } => broker::child::serve(v5, v4),
+        Command::Notify { what: NotifyCommand::Test { channel, config } } => match load(Some(&config)) {
+            Ok(config) => run::notify_test(&config, &channel),
+            Err(code) => return code,
+        },
         Command::Openapi => {
             println!("{}", api::openapi());
             Ok(())

@@ -59,6 +59,11 @@ metrics! {
     store_ok: Gauge = Gauge::default(), "store_ok", "1 while the store takes transactions";
     outbox_sent: Counter = Counter::default(), "outbox_sent", "Outbox messages taken by the broker";
     values_published: Counter = Counter::default(), "values_published", "Point values published to headquarters topics";
+    notices_sent: Family<Labels, Counter> = Family::default(), "notices_sent", "Notices taken by their receiver, by kind of channel";
+    notices_retried: Family<Labels, Counter> = Family::default(), "notices_retried", "Attempts that were not taken and are made again, by kind of channel";
+    notices_failed: Counter = Counter::default(), "notices_failed", "Notices refused or given up on their channel; the fallback was asked for";
+    notices_digested: Counter = Counter::default(), "notices_digested", "Notices sent as part of a digest";
+    notices_waiting: Gauge = Gauge::default(), "notices_waiting", "Notices due now, at most 500 counted";
     gateways_silent: Gauge = Gauge::default(), "gateways_silent", "Gateways not heard";
     streams_open: Gauge = Gauge::default(), "streams_open", "Open event streams";
 }

@@ -10,6 +10,7 @@ use crate::ingest::subscribe::Subscriber;
 use crate::ingest::{INPUTS_MAX, Input};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::store::{Committer, Store};
 use crate::system::Health;
 use crate::writer::{Told, Writer};
@@ -35,6 +36,22 @@ pub fn block_on(config: Config, print_ready: bool) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(config, print_ready))
+}
+
+/// Sends one test message over a channel.
+///
+/// # Errors
+/// What the channel answered.
+pub fn notify_test(config: &Config, channel: &str) -> Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(crate::notify::test_once(&config.notify, channel)) {
+        Ok(receipt) => {
+            println!("{channel}: {receipt}");
+            Ok(())
+        }
+        Err(why) => Err(anyhow::anyhow!("{channel}: {why}")),
+    }
 }
 
 fn log(json: bool) {
@@ -115,6 +132,12 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     };
     let told =
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
+    let notifier = Notifier {
+        config: config.notify.clone(),
+        store: store.clone(),
+        me: format!("{}-{instance:016x}", config.name),
+        metrics: metrics.clone(),
+    };
     let writer = Writer::new(Committer::new(store.clone()), told, started);
     let api = Api {
         store: store.clone(),
@@ -136,6 +159,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
     tasks.spawn(named("http", api::serve(http, api, sources.clone())));
     tasks.spawn(named("upkeep", store.clone().keep_up(config.keep_days, sources.clone())));
+    tasks.spawn(named("notices", notifier.run(sources.clone())));
     tasks.spawn(named("watchdog", watchdog(sources.clone())));
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");

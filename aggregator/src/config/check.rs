@@ -28,6 +28,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("log", &["format"]),
 ];
 
+/// Sections that are read, and checked, where they are used.
+const OWN_CHECK: &[&str] = &["notify"];
+
 /// Shortest read token accepted.
 const TOKEN_BYTES_MIN: usize = 16;
 
@@ -40,8 +43,11 @@ fn unknown_keys(table: &toml::Table, problems: &mut Vec<String>) {
                 problems.extend(strange.map(|k| format!("{key}.{k}: unknown key; known: {}", known.join(", "))));
             }
             (Some(_), _) => problems.push(format!("{key}: must be a section [{key}]")),
+            // Sections with lists of tables check their own keys.
+            (None, toml::Value::Table(_)) if OWN_CHECK.contains(&key.as_str()) => {}
             (None, _) if key == "name" => {}
-            (None, _) => problems.push(format!("{key}: unknown key; known: name, broker, store, http, log")),
+            (None, _) => problems
+                .push(format!("{key}: unknown key; known: name, broker, store, http, log, {}", OWN_CHECK.join(", "))),
         }
     }
 }
@@ -171,8 +177,9 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
         }
     };
     let keep_days = (keep_days > 0).then_some(keep_days);
+    let notify = std::sync::Arc::new(crate::notify::config::parse(raw.notify, &mut problems));
     match problems.is_empty() {
-        true => Ok(Config { name, broker, shared_group, store, keep_days, http, read_token, log_json }),
+        true => Ok(Config { name, broker, shared_group, store, keep_days, http, read_token, log_json, notify }),
         false => Err(problems),
     }
 }

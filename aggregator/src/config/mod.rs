@@ -7,9 +7,11 @@
 mod check;
 
 use crate::broker::{BrokerAddress, Credentials};
+use crate::notify::NotifyConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The broker to use.
 #[derive(Debug, Clone)]
@@ -44,6 +46,8 @@ pub struct Config {
     pub read_token: Option<String>,
     /// Log lines as JSON.
     pub log_json: bool,
+    /// Channels.
+    pub notify: Arc<NotifyConfig>,
 }
 
 /// What the file may say.
@@ -55,6 +59,7 @@ struct Raw {
     store: RawStore,
     http: RawHttp,
     log: RawLog,
+    notify: Option<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -125,7 +130,7 @@ impl Config {
             }
         };
         format!(
-            "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {})\nlog: {}",
+            "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {})\nlog: {}\n{}",
             self.name,
             self.shared_group.as_deref().unwrap_or("none"),
             crate::store::shown(&self.store),
@@ -133,6 +138,7 @@ impl Config {
             self.http,
             self.read_token.is_some(),
             if self.log_json { "json" } else { "text" },
+            self.notify.shown(),
         )
     }
 }

@@ -13,6 +13,7 @@ mod history;
 mod ledger;
 mod marks;
 mod migrate;
+mod notices;
 mod quarantine;
 mod read;
 mod records;
@@ -24,6 +25,7 @@ mod writing;
 pub use commit::{AlarmSeen, Committer, GapSeen, HelloAnswer, Outcome};
 pub use history::History;
 pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
+pub use notices::{ChannelRow, Planned};
 pub use read::{AlarmRow, GatewayRow, HistorySample, OutboxRow, PointRow, QuarantineRow, RANGE_US_MAX, ReadingRow};
 pub use rollup::{LatestMap, Upkeep};
 
