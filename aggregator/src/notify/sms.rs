@@ -78,7 +78,7 @@ mod tests {
         };
         let sms = document(&message(), &template, &["+8613800000000".to_owned()], false);
         assert_eq!(sms["variables"]["level"], "红色预警");
-        assert_eq!(sms["variables"]["what"], "浸润线埋深低于红色阈值 2.0 m，…");
+        assert_eq!(sms["variables"]["what"], "浸润线埋深低于红色阈值 2.0 m，实…");
         assert!(
             sms["variables"]
                 .as_object()

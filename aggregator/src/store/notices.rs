@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// Notices looked at in one transaction; a digest stands for at most so many.
 const DUE_MAX: i64 = 500;
 /// Notices in one answer of the API.
-pub const LIST_MAX: i64 = 1_000;
+const LIST_MAX: i64 = 1_000;
 
 const COLUMNS: &str = "id, case_id, alarm, step, target, channel, level, domain, org, body, due_us, state, attempts, \
     COALESCE(next_try_us, 0), claimed_by, COALESCE(claimed_until_us, 0), COALESCE(created_us, due_us), \
