@@ -1,5 +1,7 @@
 //! The wiring: every task is started here, sources are stopped first, the rest drains.
 
+mod outward;
+
 use crate::api::{self, Api};
 use crate::broker::{self, BrokerAddress, Credentials, Listening};
 use crate::clock;
@@ -10,7 +12,6 @@ use crate::ingest::subscribe::Subscriber;
 use crate::ingest::{INPUTS_MAX, Input};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::notify::Notifier;
 use crate::store::{Committer, Store};
 use crate::system::Health;
 use crate::writer::{Told, Writer};
@@ -132,12 +133,6 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     };
     let told =
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
-    let notifier = Notifier {
-        config: config.notify.clone(),
-        store: store.clone(),
-        me: format!("{}-{instance:016x}", config.name),
-        metrics: metrics.clone(),
-    };
     let writer = Writer::new(Committer::new(store.clone()), told, started);
     let api = Api {
         store: store.clone(),
@@ -151,15 +146,14 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         token: config.read_token.as_deref().map(Arc::from),
     };
 
-    let http_address = http.local_addr()?;
-    let mut tasks = JoinSet::new();
+    let (http_address, mut tasks) = (http.local_addr()?, JoinSet::new());
     tasks.spawn(named("ingest", subscriber.run(sources.clone())));
     tasks.spawn(named("headquarters topics", publisher.run(sources.clone())));
     tasks.spawn(named("writer", writer.run(inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
     tasks.spawn(named("http", api::serve(http, api, sources.clone())));
     tasks.spawn(named("upkeep", store.clone().keep_up(config.keep_days, sources.clone())));
-    tasks.spawn(named("notices", notifier.run(sources.clone())));
+    outward::spawn(&mut tasks, &config, (&store, &heard_by), instance, &sources);
     tasks.spawn(named("watchdog", watchdog(sources.clone())));
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");

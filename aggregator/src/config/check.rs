@@ -177,7 +177,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
         }
     };
     let keep_days = (keep_days > 0).then_some(keep_days);
-    let notify = std::sync::Arc::new(crate::notify::config::parse(raw.notify, &mut problems));
+    let notify = std::sync::Arc::new(crate::notify::settings::parse(raw.notify, &mut problems));
     match problems.is_empty() {
         true => Ok(Config { name, broker, shared_group, store, keep_days, http, read_token, log_json, notify }),
         false => Err(problems),

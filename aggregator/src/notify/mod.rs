@@ -22,6 +22,7 @@ pub mod plan;
 mod quiet;
 mod robot;
 pub mod sender;
+pub mod settings;
 mod sign;
 mod sms;
 mod webhook;

@@ -76,12 +76,21 @@ fn notice_of(row: &AnyRow) -> Result<Notice, StoreError> {
     })
 }
 
+/// Who holds it, and until when.
+fn lease(state: &State) -> (String, i64) {
+    match state {
+        State::Claimed { by, until, .. } => (by.clone(), until.micros()),
+        State::Pending { .. }
+        | State::Sent { .. }
+        | State::Failed { .. }
+        | State::Dropped { .. }
+        | State::Digested { .. } => (String::new(), 0),
+    }
+}
+
 /// Writes a state, if the row is still in the one it was decided from.
 async fn save(connection: &mut AnyConnection, notice: &Notice, next: &State) -> Result<bool, StoreError> {
-    let (holder, until) = match &notice.state {
-        State::Claimed { by, until, .. } => (by.clone(), until.micros()),
-        _ => (String::new(), 0),
-    };
+    let (holder, until) = lease(&notice.state);
     let (mut next_try, mut by, mut lease, mut sent, mut receipt) = (0, String::new(), 0, 0, String::new());
     match next {
         State::Pending { next_try: at, .. } => next_try = at.micros(),
@@ -116,10 +125,7 @@ async fn save(connection: &mut AnyConnection, notice: &Notice, next: &State) -> 
 
 /// Adds a notice; one that is there already stays as it is.
 async fn add(connection: &mut AnyConnection, notice: &Notice) -> Result<bool, StoreError> {
-    let (by, until) = match &notice.state {
-        State::Claimed { by, until, .. } => (by.as_str(), until.micros()),
-        _ => ("", 0),
-    };
+    let (by, until) = lease(&notice.state);
     let added = sqlx::query(
         "INSERT INTO notice (id, case_id, alarm, step, target, channel, level, domain, org, body, due_us, state, \
          attempts, next_try_us, claimed_by, claimed_until_us, created_us) \
