@@ -18,6 +18,7 @@ struct Step {
 /// Every step, in order of its number.
 const STEPS: &[Step] = &[
     Step { number: 1, common: include_str!("../../migrations/0001_init.sql"), sqlite: "", postgres: "" },
+    Step { number: 2, common: include_str!("../../migrations/0002_alarms_and_cases.sql"), sqlite: "", postgres: "" },
     Step {
         number: 3,
         common: include_str!("../../migrations/0003_people_and_audit.sql"),
