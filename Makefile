@@ -10,7 +10,7 @@ STEP = @printf '\033[36m[%4ss]\033[0m %s\n' "$$(( $$(date +%s) - $(BEGAN) ))"
 BEGAN := $(shell date +%s)
 CONSOLE := aggregator/console
 
-.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak clean openapi deny
+.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak clean openapi asyncapi deny
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -71,6 +71,11 @@ soak: setup-full ## the fault tests for hours (HOURS=8): long outages, thousands
 openapi: build ## write docs/openapi.json from the code
 	@target/debug/aggregator openapi > docs/openapi.json
 	@echo docs/openapi.json
+
+asyncapi: build ## write docs/asyncapi.json and docs/schemas from the code
+	@target/debug/aggregator asyncapi > docs/asyncapi.json
+	@for name in cloudevent point.value point.meta alarm.state alarm.event case.state gateway.status kpi.10min system.status; do target/debug/aggregator asyncapi --schema $$name > docs/schemas/$$name.v1.json; done
+	@echo docs/asyncapi.json docs/schemas
 
 clean: ## remove everything that was built
 	@rm -rf target $(CONSOLE)/dist $(CONSOLE)/node_modules .cache vendor

@@ -162,7 +162,7 @@ build_console() {
 
 # --- Python peers of the tests ----------------------------------------------------------------
 install_venv() {
-  local want="pymodbus==3.16.1 paho-mqtt==2.1.0 pyserial==3.5"
+  local want="pymodbus==3.16.1 paho-mqtt==2.1.0 pyserial==3.5 standardwebhooks==1.1.0 aiosmtpd==1.4.6 jsonschema==4.26.0 apprise==2.3.0"
   [ "$(cat .cache/venv/.minewatch 2>/dev/null)" = "$want" ] && return 0
   say "Python peers: $want"
   mkdir -p .cache
@@ -172,9 +172,31 @@ install_venv() {
   printf '%s' "$want" > .cache/venv/.minewatch
 }
 
+# pysparkplug wants an older paho-mqtt than the other peers, so it has a folder of its own.
+install_sparkplug() {
+  local want="pysparkplug==0.6.1"
+  [ "$(cat .cache/pysparkplug/.minewatch 2>/dev/null)" = "$want" ] && return 0
+  say "Python peer: $want"
+  rm -rf .cache/pysparkplug
+  .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check --target .cache/pysparkplug "$want" >&2
+  printf '%s' "$want" > .cache/pysparkplug/.minewatch
+}
+
+# --- JavaScript peers of the tests ------------------------------------------------------------
+install_npm_peers() {
+  local now
+  now=$(cat tests/peers/package.json tests/peers/package-lock.json | sha256sum)
+  [ "$(cat .cache/peers/.minewatch 2>/dev/null)" = "$now" ] && return 0
+  say "JavaScript peers: AsyncAPI parser, Sparkplug payloads (60 MB)"
+  mkdir -p .cache/peers
+  cp tests/peers/package.json tests/peers/package-lock.json .cache/peers/
+  (cd .cache/peers && npm ci --no-audit --no-fund --loglevel=error >&2)
+  printf '%s' "$now" > .cache/peers/.minewatch
+}
+
 check_given
 install_packages
-if [ "$level" = full ]; then install_venv; fi
+if [ "$level" = full ]; then install_venv; install_sparkplug; install_npm_peers; fi
 install_onnxruntime
 build_console
 if [ "$level" = full ] && ! cargo nextest --version >/dev/null 2>&1; then

@@ -1,7 +1,7 @@
 //! `aggregator`: run, check a configuration, or print the interface description.
 
 use clap::{Parser, Subcommand};
-use minewatch_aggregator::{api, broker, config::Config, run};
+use minewatch_aggregator::{api, broker, config::Config, hq, run};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +32,12 @@ enum Command {
     },
     /// Print the OpenAPI description.
     Openapi,
+    /// Print the AsyncAPI description of the headquarters topics, or one of its JSON Schemas.
+    Asyncapi {
+        /// Name of a schema, for example alarm.state; `cloudevent` is the envelope.
+        #[arg(long)]
+        schema: Option<String>,
+    },
     /// Notification channels.
     Notify {
         #[command(subcommand)]
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
             Ok(config) => run::notify_test(&config, &channel),
             Err(code) => return code,
         },
+        Command::Asyncapi { schema } => hq::print_contract(schema.as_deref()),
         Command::Openapi => {
             println!("{}", api::openapi());
             Ok(())

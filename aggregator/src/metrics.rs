@@ -64,6 +64,11 @@ metrics! {
     notices_failed: Counter = Counter::default(), "notices_failed", "Notices refused or given up on their channel; the fallback was asked for";
     notices_digested: Counter = Counter::default(), "notices_digested", "Notices sent as part of a digest";
     notices_waiting: Gauge = Gauge::default(), "notices_waiting", "Notices due now, at most 500 counted";
+    sparkplug_messages: Counter = Counter::default(), "sparkplug_messages", "Messages of the Sparkplug face";
+    regulator_packages: Counter = Counter::default(), "regulator_packages", "Packages delivered to regulators' platforms";
+    regulator_records: Counter = Counter::default(), "regulator_records", "Records in them";
+    regulator_unmapped: Counter = Counter::default(), "regulator_unmapped", "Exported values that no code table names";
+    regulator_failures: Counter = Counter::default(), "regulator_failures", "Deliveries that failed and are tried again";
     gateways_silent: Gauge = Gauge::default(), "gateways_silent", "Gateways not heard";
     streams_open: Gauge = Gauge::default(), "streams_open", "Open event streams";
 }

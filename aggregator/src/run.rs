@@ -16,6 +16,7 @@ use crate::store::{Committer, Store};
 use crate::system::Health;
 use crate::writer::{Told, Writer};
 use anyhow::{Context, Result};
+use outward::Outward;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -95,8 +96,7 @@ async fn recall(
 }
 
 async fn run(config: Config, print_ready: bool) -> Result<()> {
-    let (instance, started) = (rand::random::<u64>() >> 1, clock::now());
-    let metrics = Metrics::new();
+    let (instance, started, metrics) = (rand::random::<u64>() >> 1, clock::now(), Metrics::new());
     let store = Store::open(&config.store).await.context("store")?;
     let http = TcpListener::bind(config.http).await.with_context(|| format!("http.listen {}", config.http))?;
     let (address, listening) = connect_broker(&config, &metrics).await?;
@@ -131,6 +131,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         metrics: metrics.clone(),
         sites,
     };
+    let outward = Outward::new(&config, (&store, &heard_by, &live), (&shared, &address), instance);
     let told =
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
     let writer = Writer::new(Committer::new(store.clone()), told, started);
@@ -144,6 +145,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         broker_url: address.url(),
         embedded: listening.is_some(),
         token: config.read_token.as_deref().map(Arc::from),
+        notify: config.notify.clone(),
     };
 
     let (http_address, mut tasks) = (http.local_addr()?, JoinSet::new());
@@ -152,8 +154,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     tasks.spawn(named("writer", writer.run(inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
     tasks.spawn(named("http", api::serve(http, api, sources.clone())));
-    tasks.spawn(named("upkeep", store.clone().keep_up(config.keep_days, sources.clone())));
-    outward::spawn(&mut tasks, &config, (&store, &heard_by), instance, &sources);
+    outward.spawn(&mut tasks, &sources);
     tasks.spawn(named("watchdog", watchdog(sources.clone())));
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");

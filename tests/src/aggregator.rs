@@ -18,6 +18,8 @@ pub struct Setup {
     pub broker: Option<(String, String)>,
     /// Folder for everything it writes; `<test>/aggregator` when absent.
     pub data: Option<PathBuf>,
+    /// Further sections of the settings.
+    pub more: String,
 }
 
 /// A running aggregator.
@@ -116,5 +118,8 @@ fn config_text(data: &Path, http_port: u16, ports: Option<(u16, u16)>, setup: &S
         (None, Some((v5, v4))) => format!("listen = \"127.0.0.1:{v5}\"\nlisten_v4 = \"127.0.0.1:{v4}\"\n"),
         (None, None) => String::new(),
     };
-    format!("[http]\nlisten = \"127.0.0.1:{http_port}\"\n\n[store]\nurl = \"{store}\"\n\n[broker]\n{broker}")
+    format!(
+        "[http]\nlisten = \"127.0.0.1:{http_port}\"\n\n[store]\nurl = \"{store}\"\n\n[broker]\n{broker}\n{}",
+        setup.more
+    )
 }

@@ -80,7 +80,7 @@ impl Scene {
             false => None,
         };
         let external = broker.as_ref().map(|broker| (format!("mqtt://127.0.0.1:{}", broker.port()), String::new()));
-        let setup = Setup { store_url: plan.store_url.clone(), broker: external, data: setup.data.clone() };
+        let setup = Setup { store_url: plan.store_url.clone(), broker: external, ..setup.clone() };
         let aggregator = Aggregator::start(&folder, &setup).await?;
         let broker_port = broker.as_ref().map(Mosquitto::port).or(aggregator.mqtt_port()).context("broker port")?;
         let relay = Relay::start(broker_port).await?;

@@ -4,6 +4,7 @@
 
 mod complete;
 mod console;
+mod outward;
 mod query;
 mod routes;
 mod stream;
@@ -48,6 +49,8 @@ pub struct Api {
     pub embedded: bool,
     /// What readers must show.
     pub token: Option<Arc<str>>,
+    /// Channels.
+    pub notify: Arc<crate::notify::NotifyConfig>,
 }
 
 /// An error answer.
@@ -107,7 +110,11 @@ impl IntoResponse for Problem {
         routes::ledger,
         routes::quarantine,
         routes::system,
-        stream::stream
+        stream::stream,
+        outward::kpi,
+        outward::channels,
+        outward::notices,
+        outward::schema
     )
 )]
 struct Description;
@@ -131,6 +138,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/quarantine", get(routes::quarantine))
         .route("/api/v1/system", get(routes::system))
         .route("/api/v1/stream", get(stream::stream))
+        .merge(outward::routes())
         .route("/api/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi()) }))
         .route("/api/{*rest}", get(|| async { Problem::not_found("route") }))
         .route("/metrics", get(routes::metrics))

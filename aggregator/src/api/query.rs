@@ -23,6 +23,7 @@ pub(super) struct Asked {
     after: Option<String>,
     limit: Option<String>,
     max_points: Option<String>,
+    pub(super) org: Option<String>,
     pub(super) state: Option<String>,
     pub(super) last: Option<String>,
 }

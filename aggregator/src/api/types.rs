@@ -270,3 +270,40 @@ pub struct SystemView {
     pub started_at: String,
     pub now: String,
 }
+
+/// A notification channel.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct ChannelView {
+    pub name: String,
+    /// wecom, dingtalk, feishu, email, webhook, sms or voice.
+    pub kind: String,
+    pub fallback: Option<String>,
+    pub last_ok_at: Option<String>,
+    pub last_failed_at: Option<String>,
+    /// Failures since the last delivery.
+    pub failures: i64,
+    pub error: Option<String>,
+}
+
+/// A notice.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct NoticeView {
+    pub id: String,
+    /// Idempotency key as receivers see it.
+    pub key: String,
+    pub case: Option<String>,
+    pub channel: String,
+    pub target: String,
+    pub level: String,
+    pub domain: String,
+    pub org: String,
+    pub state: String,
+    /// Attempts that ended without a delivery.
+    pub attempts: u32,
+    pub due_at: String,
+    pub ended_at: Option<String>,
+    /// Receipt, reason, or the digest it went into.
+    pub outcome: Option<String>,
+}

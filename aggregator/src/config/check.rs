@@ -29,7 +29,7 @@ const KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// Sections that are read, and checked, where they are used.
-const OWN_CHECK: &[&str] = &["notify"];
+const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator"];
 
 /// Shortest read token accepted.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -178,8 +178,23 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     };
     let keep_days = (keep_days > 0).then_some(keep_days);
     let notify = std::sync::Arc::new(crate::notify::settings::parse(raw.notify, &mut problems));
+    let sparkplug = crate::sparkplug::settings::parse(raw.sparkplug, &mut problems);
+    let reach = (notify.guard.clone(), notify.ca.clone());
+    let regulator = crate::regulator::settings::parse(raw.regulator, reach, &mut problems);
     match problems.is_empty() {
-        true => Ok(Config { name, broker, shared_group, store, keep_days, http, read_token, log_json, notify }),
+        true => Ok(Config {
+            sparkplug,
+            regulator,
+            name,
+            broker,
+            shared_group,
+            store,
+            keep_days,
+            http,
+            read_token,
+            log_json,
+            notify,
+        }),
         false => Err(problems),
     }
 }

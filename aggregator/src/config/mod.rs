@@ -8,6 +8,8 @@ mod check;
 
 use crate::broker::{BrokerAddress, Credentials};
 use crate::notify::NotifyConfig;
+use crate::regulator::RegulatorConfig;
+use crate::sparkplug::SparkplugConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,10 @@ pub struct Config {
     pub log_json: bool,
     /// Channels.
     pub notify: Arc<NotifyConfig>,
+    /// The Sparkplug face.
+    pub sparkplug: SparkplugConfig,
+    /// Exports to regulators.
+    pub regulator: RegulatorConfig,
 }
 
 /// What the file may say.
@@ -60,6 +66,8 @@ struct Raw {
     http: RawHttp,
     log: RawLog,
     notify: Option<toml::Table>,
+    sparkplug: Option<toml::Table>,
+    regulator: Option<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,7 +138,7 @@ impl Config {
             }
         };
         format!(
-            "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {})\nlog: {}\n{}",
+            "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {})\nlog: {}\n{}\nsparkplug: {} gateways\nregulator: {} platforms",
             self.name,
             self.shared_group.as_deref().unwrap_or("none"),
             crate::store::shown(&self.store),
@@ -139,6 +147,8 @@ impl Config {
             self.read_token.is_some(),
             if self.log_json { "json" } else { "text" },
             self.notify.shown(),
+            self.sparkplug.gateways.len(),
+            self.regulator.platforms.len(),
         )
     }
 }

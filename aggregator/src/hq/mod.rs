@@ -6,7 +6,27 @@
 
 mod board;
 pub mod event;
+mod figures;
+pub mod payload;
 mod publish;
+pub mod schemas;
 
 pub use board::{Board, News, Site};
+pub use figures::Figures;
 pub use publish::Publisher;
+
+/// Prints the AsyncAPI document, or one JSON Schema.
+///
+/// # Errors
+/// When there is no such schema.
+pub fn print_contract(schema: Option<&str>) -> anyhow::Result<()> {
+    let text = match schema {
+        None => schemas::asyncapi(),
+        Some(name) => schemas::json_schema(name).ok_or_else(|| {
+            let known: Vec<&str> = schemas::names().collect();
+            anyhow::anyhow!("no schema {name:?}; known: {}, cloudevent", known.join(", "))
+        })?,
+    };
+    print!("{text}");
+    Ok(())
+}

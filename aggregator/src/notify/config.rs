@@ -13,7 +13,7 @@ use url::Url;
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub(super) String);
+pub struct Secret(pub(crate) String);
 
 impl Secret {
     /// The text itself, for the one place that needs it.
@@ -30,7 +30,7 @@ impl fmt::Debug for Secret {
 
 /// A URL that may hold a secret (a robot's key): printed as its host only.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretUrl(pub(super) Url);
+pub struct SecretUrl(pub(crate) Url);
 
 impl SecretUrl {
     /// The URL itself.

@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const SENDS_MAX: usize = 64;
 /// How often the store is asked for due notices; a red one waits at most this long.
 const LOOK: Duration = Duration::from_millis(500);
+/// One attempt of any channel; a lease is twice as long.
+const ATTEMPT_MAX: Duration = Duration::from_secs(15);
 /// Longest pause after the store failed.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Time of day is compared in whole minutes; a self-test that was missed is made up for this long.
@@ -111,8 +113,9 @@ impl Notifier {
         for notice in planned.send {
             let (config, poster) = (self.config.clone(), poster.clone());
             sends.spawn(async move {
-                let answer = deliver(&config, &poster, &notice).await;
-                (notice, answer)
+                let attempt = tokio::time::timeout(ATTEMPT_MAX, deliver(&config, &poster, &notice)).await;
+                let late = |_| Answer::Retry { after_ms: None, why: "no answer in time".to_owned() };
+                (notice, attempt.unwrap_or_else(late))
             });
         }
         Ok(())

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 /// A network of addresses, `10.20.0.0/16` or one address; bits below the mask must be zero.
-pub(super) fn net(text: &str) -> Option<IpNet> {
+pub fn net(text: &str) -> Option<IpNet> {
     let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     (net == net.trunc()).then_some(net)
 }
@@ -131,11 +131,11 @@ impl Guard {
 
 /// The resolver of every HTTP connection of a channel.
 #[derive(Debug, Clone)]
-pub(super) struct GuardedResolver {
+pub struct GuardedResolver {
     /// What is allowed.
-    pub(super) guard: Arc<Guard>,
+    pub guard: Arc<Guard>,
     /// For plain `http://`.
-    pub(super) plain: bool,
+    pub plain: bool,
 }
 
 impl Resolve for GuardedResolver {

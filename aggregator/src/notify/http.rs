@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// One attempt, from the name to the last byte; a lease is six times as long.
+/// One request, from the name to the last byte; below the time of one attempt.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read; a robot's is below 200.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// The HTTP clients of all channels.
 #[derive(Debug, Clone)]
-pub(super) struct Poster {
+pub struct Poster {
     guard: Arc<Guard>,
     secure: Client,
     plain: Client,
@@ -24,13 +24,13 @@ pub(super) struct Poster {
 
 /// What is posted.
 #[derive(Debug)]
-pub(super) struct Post<'a> {
+pub struct Post<'a> {
     /// Where; may hold secrets, so it is never in an error.
-    pub(super) url: &'a Url,
+    pub url: &'a Url,
     /// Header fields beside the content type.
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, String)>,
     /// JSON.
-    pub(super) body: String,
+    pub body: String,
 }
 
 impl Poster {
@@ -38,7 +38,7 @@ impl Poster {
     ///
     /// # Errors
     /// When the certificates are none.
-    pub(super) fn new(guard: Arc<Guard>, ca: Option<&[u8]>) -> Result<Poster, String> {
+    pub fn new(guard: Arc<Guard>, ca: Option<&[u8]>) -> Result<Poster, String> {
         let client = |plain: bool| -> Result<Client, String> {
             let resolver = GuardedResolver { guard: guard.clone(), plain };
             let mut builder = Client::builder()
@@ -60,7 +60,7 @@ impl Poster {
     }
 
     /// Posts; `judge` reads the body of a 2xx answer.
-    pub(super) async fn post(&self, post: Post<'_>, now_s: i64, judge: impl Fn(&[u8]) -> Option<Answer>) -> Answer {
+    pub async fn post(&self, post: Post<'_>, now_s: i64, judge: impl Fn(&[u8]) -> Option<Answer>) -> Answer {
         if let Err(why) = self.guard.url(post.url) {
             return Answer::Rejected { why };
         }

@@ -19,8 +19,8 @@ use super::answer::Answer;
 use super::message::Body;
 use minewatch_domain::{At, Level};
 
-/// How long a claim is valid; far longer than one attempt may take.
-pub const LEASE_MS: i64 = 60_000;
+/// How long a claim is valid; twice the time of one attempt.
+pub const LEASE_MS: i64 = 30_000;
 /// Attempts before a channel is given up: with the back-off, about an hour and a half.
 pub const ATTEMPTS_MAX: u32 = 12;
 /// First wait after a failure; doubles.

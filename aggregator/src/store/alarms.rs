@@ -70,7 +70,7 @@ pub(super) async fn transition(
     Ok(())
 }
 
-async fn enqueue(
+pub(super) async fn enqueue(
     connection: &mut AnyConnection,
     gateway: &GatewayId,
     message: &event::Outgoing,

@@ -25,7 +25,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/0003_people_and_audit.sqlite.sql"),
         postgres: include_str!("../../migrations/0003_people_and_audit.postgres.sql"),
     },
-    Step { number: 4, common: include_str!("../../migrations/0004_channels.sql"), sqlite: "", postgres: "" },
+    Step {
+        number: 4,
+        common: include_str!("../../migrations/0004_channels.sql"),
+        sqlite: include_str!("../../migrations/0004_channels.sqlite.sql"),
+        postgres: include_str!("../../migrations/0004_channels.postgres.sql"),
+    },
 ];
 
 fn filled(step: &str, dialect: Dialect) -> String {

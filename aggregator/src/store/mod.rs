@@ -6,14 +6,19 @@
 //! about what a record means.
 
 mod alarms;
+mod births;
 mod bulk;
 mod catalogue;
 mod commit;
+mod exports;
 mod history;
+mod kpi;
 mod ledger;
 mod marks;
 mod migrate;
 mod notices;
+#[cfg(test)]
+mod outward_tests;
 mod quarantine;
 mod read;
 mod records;
@@ -23,7 +28,9 @@ mod tests;
 mod writing;
 
 pub use commit::{AlarmSeen, Committer, GapSeen, HelloAnswer, Outcome};
+pub use exports::{Package, Packed};
 pub use history::History;
+pub use kpi::KpiFacts;
 pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
 pub use notices::{ChannelRow, Planned};
 pub use read::{AlarmRow, GatewayRow, HistorySample, OutboxRow, PointRow, QuarantineRow, RANGE_US_MAX, ReadingRow};

@@ -144,7 +144,7 @@ async fn fresh(address: &str) -> Store {
 }
 
 /// Runs a test on SQLite, and on PostgreSQL where there is one.
-fn on_both(test: impl AsyncFn(&str)) {
+pub(super) fn on_both(test: impl AsyncFn(&str)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
     let folder = tempfile::tempdir().expect("folder");
     runtime.block_on(test(&format!("sqlite:{}/t.db", folder.path().display())));

@@ -16,6 +16,7 @@ mod case_state;
 #[cfg(test)]
 mod case_tests;
 mod group;
+pub mod kpi;
 
 pub use action::{Action, Held, Intent, Origin, Register, TEXT_MAX};
 pub use alarm::{Acked, Alarm, Condition, Effect, Event, Handling, Refused, Settings, View};
