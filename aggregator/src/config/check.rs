@@ -2,9 +2,13 @@
 
 use super::{BrokerMode, Config, Raw, credentials};
 use crate::broker::BrokerAddress;
+use crate::notify::NotifyConfig;
+use crate::regulator::RegulatorConfig;
+use crate::sparkplug::SparkplugConfig;
 use minewatch_domain::GatewayId;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Every key there is; anything else is refused by name.
 const KEYS: &[(&str, &[&str])] = &[
@@ -121,6 +125,20 @@ fn secret(key: &str, file: &Path, problems: &mut Vec<String>) -> Option<String> 
     }
 }
 
+/// The sections about what leaves headquarters; they check their own keys.
+fn outward(
+    notify: Option<toml::Table>,
+    sparkplug: Option<toml::Table>,
+    regulator: Option<toml::Table>,
+    problems: &mut Vec<String>,
+) -> (Arc<NotifyConfig>, SparkplugConfig, RegulatorConfig) {
+    let notify = Arc::new(crate::notify::settings::parse(notify, problems));
+    let sparkplug = crate::sparkplug::settings::parse(sparkplug, problems);
+    let reach = (notify.guard.clone(), notify.ca.clone());
+    let regulator = crate::regulator::settings::parse(regulator, reach, problems);
+    (notify, sparkplug, regulator)
+}
+
 /// Reads and checks all settings.
 pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| vec![format!("not TOML: {e}")])?;
@@ -177,10 +195,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
         }
     };
     let keep_days = (keep_days > 0).then_some(keep_days);
-    let notify = std::sync::Arc::new(crate::notify::settings::parse(raw.notify, &mut problems));
-    let sparkplug = crate::sparkplug::settings::parse(raw.sparkplug, &mut problems);
-    let reach = (notify.guard.clone(), notify.ca.clone());
-    let regulator = crate::regulator::settings::parse(raw.regulator, reach, &mut problems);
+    let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
     match problems.is_empty() {
         true => Ok(Config {
             sparkplug,
