@@ -125,6 +125,17 @@ fn secret(key: &str, file: &Path, problems: &mut Vec<String>) -> Option<String> 
     }
 }
 
+fn log_json(format: Option<&str>, problems: &mut Vec<String>) -> bool {
+    match format {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(other) => {
+            problems.push(format!("log.format: {other:?} must be \"text\" or \"json\""));
+            false
+        }
+    }
+}
+
 /// The sections about what leaves headquarters; they check their own keys.
 fn outward(
     notify: Option<toml::Table>,
@@ -186,14 +197,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
             "http.listen: {http} is not loopback; give http.read_token_file, or listen on 127.0.0.1 behind a proxy"
         ));
     }
-    let log_json = match raw.log.format.as_deref() {
-        None | Some("text") => false,
-        Some("json") => true,
-        Some(other) => {
-            problems.push(format!("log.format: {other:?} must be \"text\" or \"json\""));
-            false
-        }
-    };
+    let log_json = log_json(raw.log.format.as_deref(), &mut problems);
     let keep_days = (keep_days > 0).then_some(keep_days);
     let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
     match problems.is_empty() {
