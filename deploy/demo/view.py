@@ -30,7 +30,7 @@ class View:
 
     def __init__(self):
         self.points, self.alarms, self.gateways, self.ledger, self.plant = [], [], [], [], {}
-        self.seen_api, self.seen_hq = set(), set()
+        self.seen_api, self.seen_hq, self.seen_dam = set(), set(), set()
         self.hq_messages = 0
         self.siren_was_on = False
         self.error = ""
@@ -50,6 +50,8 @@ class View:
             self.points = p.ask(p.url("console", "/api/v1/points"))
             self.alarms = p.ask(p.url("console", "/api/v1/alarms?state=all&limit=200"))
             self.seen_api.update(alarm["level"] for alarm in self.alarms if alarm["kind"] in ("threshold", "rate"))
+            self.seen_dam.update((alarm["kind"], alarm["level"]) for alarm in self.alarms
+                                 if alarm["kind"] in ("item", "pond"))
             self.ledger = p.ask(p.url("console", "/api/v1/ledger"))
             self.error = ""
         except (OSError, ValueError, KeyError) as error:

@@ -8,10 +8,11 @@ use crate::site::{Inbox, Snapshot};
 use crate::spool::{SpoolHealth, SpoolView};
 use crate::uplink::{LinkState, UplinkView};
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use minewatch_dam::proof::{Language, Proof, View};
 use minewatch_domain::At;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub async fn serve(listener: TcpListener, page: Page, stop: CancellationToken) -
     let app = Router::new()
         .route("/", get(local_page))
         .route("/api/local", get(local_json))
+        .route("/why/{alarm}", get(why))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -89,6 +91,32 @@ async fn local_json(State(page): State<Arc<Page>>) -> Result<Response, StatusCod
         "alarms": shown.alarms, "latest": shown.latest,
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response())
+}
+
+/// How `/why` is to be told.
+#[derive(serde::Deserialize)]
+struct Telling {
+    lang: Option<String>,
+    view: Option<String>,
+}
+
+/// Why an alarm in force stands where it stands, as text: `?lang=en` for English, `?view=gistm` by response
+/// plan instead of the levels of GB 39496.
+async fn why(
+    State(page): State<Arc<Page>>,
+    Path(alarm): Path<String>,
+    Query(telling): Query<Telling>,
+) -> Result<Response, StatusCode> {
+    let shown = snapshot(&page).await?;
+    let of = shown.alarms.iter().find(|known| known.alarm.as_str() == alarm).ok_or(StatusCode::NOT_FOUND)?;
+    let language = if telling.lang.as_deref() == Some("en") { Language::En } else { Language::Zh };
+    let view = if telling.view.as_deref() == Some("gistm") { View::Gistm } else { View::Gb };
+    let proof = of.proof.as_deref().map(Proof::parse);
+    let text = match proof {
+        Some(Ok(proof)) => proof.text(language, view),
+        Some(Err(_)) | None => format!("{}\n", of.why),
+    };
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 async fn metrics(State(page): State<Arc<Page>>) -> Response {
@@ -206,7 +234,7 @@ fn render(shown: &Snapshot, spool: &SpoolView, link: &UplinkView) -> String {
         let number = |v: Option<f64>| v.map_or_else(String::new, |v| format!("{v:.3}"));
         let _ = write!(
             page,
-            "<tr><td class=\"{0}\">{1} {0}<td>{2}<td>{3}<td>{4}<td>{5}</tr>",
+            "<tr><td class=\"{0}\">{1} {0}<td><a href=\"/why/{2}\">{2}</a><td>{3}<td>{4}<td>{5}</tr>",
             alarm.to.name(),
             level_zh(alarm.to),
             escape(alarm.alarm.as_str()),

@@ -91,6 +91,19 @@ fn check(site: &std::path::Path) -> ExitCode {
     });
     match runnable {
         Ok(config) => {
+            if let Some(dam) = &config.dam {
+                let rules: usize = dam.items.iter().map(|item| item.rules.len()).sum();
+                println!(
+                    "dam {} (revision {}): {} items, {} rules, {} computed points, {} hazards, {} action plans",
+                    dam.dam.id,
+                    dam.version,
+                    dam.items.len(),
+                    rules,
+                    dam.derived.len(),
+                    dam.hazards.len(),
+                    dam.tarps.len()
+                );
+            }
             println!(
                 "{}: ok: gateway {}, {} buses, {} devices, {} points, {} sirens, configuration {}",
                 site.display(),

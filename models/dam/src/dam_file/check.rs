@@ -334,6 +334,10 @@ impl Derived {
         if self.input_age_max_s == 0 || self.keep_alive_s == 0 {
             problems.push("input_age_max_s and keep_alive_s must be above 0".into());
         }
+        if let Some(slot_s) = self.formula.slot_s().filter(|slot_s| self.keep_alive_s < *slot_s) {
+            problems
+                .push(format!("keep_alive_s is {} but the window gives a value every {slot_s} s", self.keep_alive_s));
+        }
         if !(self.deadband.is_finite() && self.deadband >= 0.0) {
             problems.push("deadband must be 0 or more".into());
         }

@@ -1,6 +1,7 @@
 //! How computed points are computed, as written in the dam file. The functions are in `derived`.
 
 use super::DamFile;
+use crate::threshold::RateState;
 use minewatch_domain::PointId;
 use serde::Deserialize;
 
@@ -74,6 +75,31 @@ impl Formula {
             Formula::IntensityDuration(f) => vec![f.input.clone()],
             Formula::StabilityTable(f) => vec![f.input.clone(), f.level.clone()],
             Formula::InfiniteSlope(f) => vec![f.input.clone()],
+        }
+    }
+
+    /// How often a formula over a window gives a value, s; `None` for those that answer every sample.
+    pub fn slot_s(&self) -> Option<u64> {
+        let slot = |window_h: f64| Some((window_h * 3_600.0 / RateState::SAMPLES_MAX as f64).ceil() as u64);
+        match self {
+            Formula::Rate(f) | Formula::Acceleration(f) => slot(f.window_h),
+            Formula::TangentAngle(f) => slot(f.window_h),
+            Formula::Thermistor(_)
+            | Formula::VwPressure(_)
+            | Formula::PiezometricLevel(_)
+            | Formula::OpenWell(_)
+            | Formula::VNotch(_)
+            | Formula::DryBeach(_)
+            | Formula::FreeboardNow(_)
+            | Formula::FreeboardFlood(_)
+            | Formula::BurialDepth(_)
+            | Formula::Displacement(_)
+            | Formula::Relative(_)
+            | Formula::AntecedentRain(_)
+            | Formula::RainWindow(_)
+            | Formula::IntensityDuration(_)
+            | Formula::StabilityTable(_)
+            | Formula::InfiniteSlope(_) => None,
         }
     }
 

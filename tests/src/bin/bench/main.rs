@@ -21,6 +21,7 @@ struct Group {
 const GROUPS: &[Group] = &[
     Group { metrics: &["modbus_vs_libmodbus"], run: micro::modbus },
     Group { metrics: &["spool_vs_fsync"], run: micro::spool },
+    Group { metrics: &["dam_eval_core_percent"], run: micro::dam },
     Group { metrics: &["gateway_cpu_s_per_100k", "sample_to_hq_p50_ms", "sample_to_hq_p99_ms"], run: gateway::steady },
     Group { metrics: &["gateway_rss_mb_10k_points"], run: gateway::memory },
     Group { metrics: &["resume_after_kill_s"], run: gateway::resume },

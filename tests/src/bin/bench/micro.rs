@@ -81,3 +81,19 @@ pub(crate) fn spool() -> Result<Vec<Metric>> {
     );
     Ok(vec![Metric::new("spool_vs_fsync", median(ratios), "ratio", (Good::AtLeast, 0.5), &against)])
 }
+
+/// The dam model: 10,000 points at 1 Hz, as a share of one core.
+pub(crate) fn dam() -> Result<Vec<Metric>> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(repository()).args(["bench", "-q", "-p", "minewatch-gateway", "--bench", "dam"]);
+    let (mut percents, mut last) = (Vec::new(), serde_json::Value::Null);
+    for _ in 0..3 {
+        let printed = run(&mut command)?;
+        let line = printed.lines().find(|l| l.starts_with('{')).context("the bench's line")?;
+        last = serde_json::from_str(line)?;
+        percents.push(last["core_percent"].as_f64().context("core_percent")?);
+    }
+    let against =
+        format!("{} points a second, 120 s simulated, {} changes of level with proofs", last["points"], last["levels"]);
+    Ok(vec![Metric::new("dam_eval_core_percent", median(percents), "%", (Good::AtMost, 2.0), &against)])
+}
