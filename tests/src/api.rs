@@ -47,6 +47,8 @@ impl Api {
     /// # Errors
     /// When the client cannot be made.
     pub fn new(port: u16) -> Result<Api> {
+        // reqwest comes without a provider (the programs use ring); a second call keeps the first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
         Ok(Api { base: format!("http://127.0.0.1:{port}"), client })
     }
