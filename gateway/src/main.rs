@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use minewatch_gateway::qualify::Moment;
 use minewatch_gateway::site::{AlarmBook, Site};
-use minewatch_gateway::{clock, config, decode, probe, run, vision};
+use minewatch_gateway::{clock, config, decode, evaluate, probe, run, vision};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +44,9 @@ enum Command {
     /// The vision process: started by `run` for a site with cameras.
     #[command(hide = true, disable_help_flag = true)]
     Vision(vision::Arguments),
+    /// Run the dam model's forecasts on measured series.
+    #[command(subcommand)]
+    Evaluate(Box<evaluate::Evaluate>),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::print(&args),
         Command::Watch(args) => vision::exec("watch", &args),
         Command::Vision(args) => vision::exec("vision", &args),
+        Command::Evaluate(what) => return evaluate::run(&what),
         Command::Run { site, print_ready } => block_on(run::run(&site, print_ready)),
         Command::Probe(args) => block_on(probe::probe(*args)),
     };

@@ -13,16 +13,20 @@
 //! ```text
 //! moment ─▶ threshold  (here now)   one point:  sample ─▶ level, by limits and by rate of change
 //!           derived    (seat)       several points ─▶ one quantity: freeboard, dry beach, phreatic line, barometric correction
-//!           trend      (seat)       one quantity over days ─▶ onset, inverse velocity, forecast with interval or typed abstention
+//!           forecast   (here now)   one quantity over days ─▶ onset, inverse velocity, failure time with interval or typed abstention
 //!           escalate   (seat)       levels of points ─▶ level of the item ─▶ level of the pond (GB 39496-2020 5.5.4)
 //!           explain    (seat)       the proof tree behind a pond level
 //! ```
 //!
 //! A seat is a place in the order, not an empty module: it is added with its first working function.
 
+pub mod ahead;
 pub mod calibration;
 pub mod dam_file;
 pub mod derived;
+pub mod forecast;
+pub mod heads;
+pub mod hst;
 pub mod levels;
 pub mod model;
 mod moment;
