@@ -127,6 +127,7 @@ fn catalogue(points: u32) -> Record {
         keep_alive_ms: 10_000,
         high: LevelLimits::default(),
         low: LevelLimits::default(),
+        range: None,
     };
     let text = |t: &str| t.to_owned();
     Record::Catalogue(Catalogue {

@@ -120,6 +120,16 @@ class Handler(BaseHTTPRequestHandler):
                 return self.reply(503, retry_after="1")
             say(kind, key, True, level=body.get("level") or body["data"]["level"])
             return self.reply(204)
+        if kind == "regulator":
+            if self.headers.get("authorization") != "Bearer token-of-the-platform":
+                say(kind, "", False, "token")
+                return self.reply(401)
+            key, ids = self.headers["idempotency-key"], [record["alarmId"] for record in body["records"]]
+            if self.stumble():
+                say(kind, key, False, "503 on purpose", ids=ids)
+                return self.reply(503)
+            say(kind, key, True, ids=ids)
+            return self.reply(200, {"received": len(ids)})
         if kind not in ("wecom", "dingtalk", "feishu"):
             return self.reply(404)
         answer = {"wecom": wecom, "dingtalk": dingtalk, "feishu": feishu}[kind](query, body, raw)

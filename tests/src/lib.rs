@@ -20,4 +20,5 @@ pub mod relay;
 pub mod scene;
 pub mod site;
 pub mod slave;
+pub mod strangers;
 pub mod wait;

@@ -11,13 +11,14 @@ use minewatch_tests::broker::{Mosquitto, Subscriber};
 use minewatch_tests::forge;
 use minewatch_tests::process::{Program, binary, repository, run, scratch};
 use minewatch_tests::scene::{Plan, Scene};
+use minewatch_tests::strangers::now_us;
 use minewatch_tests::wait::{eventually, when};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Points of the latecomer's gateway.
 const STATES: u32 = 5_000;
@@ -168,10 +169,6 @@ async fn every_message_obeys_its_schema_and_sparkplug_hosts_understand_us() -> R
     check_schemas(&folder.join("mosquitto_sub.log"), &wanted)
 }
 
-fn now_us() -> Result<i64> {
-    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
-}
-
 fn described(number: u32) -> Result<CataloguePoint> {
     let none = LevelLimits::default();
     Ok(CataloguePoint {
@@ -184,6 +181,7 @@ fn described(number: u32) -> Result<CataloguePoint> {
         keep_alive_ms: 600_000,
         high: none,
         low: none,
+        range: None,
     })
 }
 

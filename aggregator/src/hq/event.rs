@@ -144,6 +144,7 @@ pub fn descriptor(gateway: &GatewayId, point: &CataloguePoint, config: u64, now:
         "keep_alive_ms": point.keep_alive_ms,
         "high": point.high,
         "low": point.low,
+        "range": point.range.map(|(min, max)| json!({ "min": min, "max": max })),
     });
     let id = format!("{gateway}/{}/{config:016x}", point.point);
     envelope("point.meta", &id, gateway, point.point.as_str(), now, data)

@@ -124,25 +124,24 @@ pub struct AlarmV1<'a> {
     /// How the level came about, for computed alarms: JSON as text, at most 16 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Text<'a>>,
+    /// What people and time did to it; only in `state`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handling: Option<HandlingV1<'a>>,
 }
 
-/// The current state of a case: the documented closed loop over alarms.
+/// The current state of a case: the documented closed loop over alarms. People are ids, never names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseStateV1<'a> {
     /// Case id.
     pub case: Text<'a>,
-    /// Number for people.
-    pub number: i64,
     /// Rises with every step.
     pub revision: u64,
     /// The revision.
     pub sequence: u64,
-    /// raised, pushed, acknowledged, assigned, rectifying, submitted, verified, closed, false_positive,
-    /// suppressed; more may come.
+    /// raised, pushed, acknowledged, assigned, rectifying, submitted, verified, closed, reopened,
+    /// false_positive, suppressed; more may come.
     pub state: Text<'a>,
-    /// Whether it still needs somebody.
-    pub open: bool,
-    /// Worst level of its alarms.
+    /// Worst level of its alarms in this round.
     pub level: LevelV1,
     /// dam, fall, link, credit, procurement, treasury, legal, system; more may come.
     pub domain: Text<'a>,
@@ -150,16 +149,66 @@ pub struct CaseStateV1<'a> {
     pub org: Text<'a>,
     /// What it is about.
     pub title: NameV1<'a>,
-    /// When it was raised.
+    /// Rises when it is opened again and when a worse alarm joins.
+    pub round: u64,
+    /// Rungs of the escalation taken after the first call.
+    pub escalated: u64,
+    /// A deadline of the present state was missed.
+    pub overdue: bool,
+    /// Id of the person who handles it.
+    pub handler: Option<Text<'a>>,
+    /// When it was first raised.
     pub raised_at: Text<'a>,
     /// When it last changed.
     pub changed_at: Text<'a>,
-    /// When it was closed.
-    pub closed_at: Option<Text<'a>>,
     /// When the next step is due.
     pub due_at: Option<Text<'a>>,
-    /// A deadline was missed.
-    pub overdue: bool,
+}
+
+/// What people and time did to an alarm, beside its process (ISA-18.2, IEC 62682). People are ids.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HandlingV1<'a> {
+    /// NORM, UNACK, ACKED, RTNUN, SHLVD, DSUPR or OOSRV.
+    pub isa: Text<'a>,
+    /// normal, active, latched or returned.
+    pub process: Text<'a>,
+    /// Level shown: of a latched or returned alarm the worst it had.
+    pub level: Text<'a>,
+    /// Somebody acknowledged it.
+    pub acked: bool,
+    /// Who.
+    pub acked_by: Option<Text<'a>>,
+    /// When.
+    pub acked_at: Option<Text<'a>>,
+    /// Sound is off until the next rise.
+    pub silenced: bool,
+    /// Shelved, suppressed by design, or out of service.
+    pub kept_back: Option<HeldV1<'a>>,
+    /// Rises with every change of any axis.
+    pub version: i64,
+    /// The alarm that explains this one, for example a lost link.
+    pub inhibited_by: Option<Text<'a>>,
+    /// Its case.
+    pub case: Option<Text<'a>>,
+}
+
+/// Why an alarm is kept back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldV1<'a> {
+    /// shelved, by_design or out_of_service.
+    pub how: Text<'a>,
+    /// Who did it.
+    pub by: Text<'a>,
+    /// Who agreed, where two are needed.
+    pub second: Option<Text<'a>>,
+    /// Reason, rule or work order.
+    pub why: Text<'a>,
+    /// Since when.
+    pub since: Text<'a>,
+    /// Until when; then it returns by itself.
+    pub until: Option<Text<'a>>,
+    /// Worst level it is kept back for.
+    pub level_max: Text<'a>,
 }
 
 /// Presence of a gateway as headquarters sees it.
@@ -232,10 +281,11 @@ pub struct PointMetaV1<'a> {
     pub high: LimitsV1,
     /// Thresholds for falling values.
     pub low: LimitsV1,
-    /// Lowest and highest value the thresholds speak of; null without thresholds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Valid range, both ends included; values outside are bad. Null: not known.
+    #[serde(default)]
     pub range: Option<RangeV1>,
-    /// Coordinate reference system of positions and elevations; elevations are in the site's datum.
+    /// Coordinate reference system of positions; absent while none are published. Elevations are in the
+    /// site's own datum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crs: Option<Text<'a>>,
 }
@@ -262,6 +312,21 @@ pub struct SystemStatusV1<'a> {
     /// What is wrong with the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Text<'a>>,
+}
+
+/// Signed head of the audit trail: contradicts whoever cuts or rewrites it afterwards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditHeadV1<'a> {
+    /// Position of the last entry.
+    pub seq: i64,
+    /// Its hash, hexadecimal SHA-256.
+    pub hash: Text<'a>,
+    /// When it was signed. RFC 3339, UTC.
+    pub at: Text<'a>,
+    /// Public key, base64 of 32 bytes.
+    pub key: Text<'a>,
+    /// Ed25519, base64, over `minewatch-audit-head-v1`, seq, hash and at, each followed by a line feed.
+    pub signature: Text<'a>,
 }
 
 /// Key figures of the last ten whole minutes of one part of the organisation (EEMUA 191, ISA-18.2).

@@ -2,7 +2,7 @@
 //! AsyncAPI 3 document. Kept in `docs/`, where a test says when they are stale. Pure.
 
 use super::payload::{
-    AlarmV1, CaseStateV1, Envelope, GatewayStatusV1, KpiV1, PointMetaV1, PointValueV1, SystemStatusV1,
+    AlarmV1, AuditHeadV1, CaseStateV1, Envelope, GatewayStatusV1, KpiV1, PointMetaV1, PointValueV1, SystemStatusV1,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -27,6 +27,7 @@ const KINDS: &[Kind] = &[
     Kind { name: "case.state", title: "Current state of a case", schema: schema::<CaseStateV1<'static>> },
     Kind { name: "gateway.status", title: "Presence of a gateway", schema: schema::<GatewayStatusV1<'static>> },
     Kind { name: "kpi.10min", title: "Key figures of ten minutes", schema: schema::<KpiV1<'static>> },
+    Kind { name: "audit.head", title: "Signed head of the audit trail", schema: schema::<AuditHeadV1<'static>> },
     Kind { name: "system.status", title: "Presence of headquarters", schema: schema::<SystemStatusV1<'static>> },
 ];
 
@@ -88,6 +89,13 @@ const CHANNELS: &[Channel] = &[
         kind: "point.meta",
         retain: true,
         about: "Names, unit, range and thresholds.",
+    },
+    Channel {
+        key: "auditHead",
+        address: "minewatch/v1/hq/_audit/head",
+        kind: "audit.head",
+        retain: true,
+        about: "Keep it elsewhere too: `aggregator verify-audit` compares the trail with it.",
     },
     Channel {
         key: "systemStatus",

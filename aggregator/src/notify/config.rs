@@ -114,6 +114,8 @@ pub struct Channel {
 pub struct Contact {
     pub email: Option<String>,
     pub phone: Option<String>,
+    /// The channel this person wants to be reached by.
+    pub channel: Option<String>,
 }
 
 /// Everything about notifications that is configured.
@@ -133,7 +135,12 @@ pub struct NotifyConfig {
     pub channels: BTreeMap<String, Channel>,
     /// Contacts by person.
     pub contacts: BTreeMap<String, Contact>,
+    /// Channel of notices that name none of their own ([`OWN_CHANNEL`]).
+    pub default_channel: Option<String>,
 }
+
+/// What a notice says when the person's own channel is meant.
+pub const OWN_CHANNEL: &str = "default";
 
 impl Default for NotifyConfig {
     fn default() -> NotifyConfig {
@@ -145,14 +152,20 @@ impl Default for NotifyConfig {
             ca: None,
             channels: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            default_channel: None,
         }
     }
 }
 
 impl NotifyConfig {
-    /// The channel a notice goes through: the one named by its channel or its target (a robot),
-    /// else the first of that kind.
+    /// The channel a notice goes through: the one named by its channel or its target (a robot), else
+    /// the first of that kind. For `default`: what the person wants, else the default of the settings.
     pub fn resolve(&self, channel: &str, target: &str) -> Option<&Channel> {
+        let own = || self.contacts.get(target).and_then(|contact| contact.channel.as_deref());
+        let channel = match channel {
+            OWN_CHANNEL => own().or(self.default_channel.as_deref()).unwrap_or(OWN_CHANNEL),
+            named => named,
+        };
         let of_kind = || self.channels.values().find(|c| c.kind.name() == channel);
         self.channels.get(channel).or_else(|| self.channels.get(target)).or_else(of_kind)
     }

@@ -139,12 +139,19 @@ fn full_link(base: Option<&str>, path: &str) -> String {
     }
 }
 
+/// A title without a level word of its own: the message has one.
+fn bare(title: &str) -> &str {
+    let zh = title.strip_prefix('【').and_then(|rest| rest.split_once('】'));
+    let en = title.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    zh.or(en).map_or(title, |(_, rest)| rest.trim_start())
+}
+
 impl Message {
     /// The message of one notice.
     pub fn single(notice: &super::Notice, zone: &TimeZone, base: Option<&str>) -> Message {
         let body = Body {
-            title_zh: clean(&notice.body.title_zh),
-            title_en: clean(&notice.body.title_en),
+            title_zh: clean(bare(&notice.body.title_zh)),
+            title_en: clean(bare(&notice.body.title_en)),
             place_zh: clean(&notice.body.place_zh),
             place_en: clean(&notice.body.place_en),
             what_zh: clean(&notice.body.what_zh),
@@ -186,12 +193,11 @@ impl Message {
             }
             return lines;
         }
-        vec![
-            body.place_zh.clone(),
-            body.what_zh.clone(),
-            format!("自 {} 起", self.since),
-            format!("{} · {} · {} · since {}", self.heading_en(), body.place_en, body.what_en, self.since),
-        ]
+        let mut lines = vec![body.place_zh.clone(), body.what_zh.clone(), format!("自 {} 起", self.since)];
+        // A title that already says it is not said twice.
+        lines.retain(|line| !line.is_empty() && *line != body.title_zh);
+        lines.push(format!("{} · {} · {} · since {}", self.heading_en(), body.place_en, body.what_en, self.since));
+        lines
     }
 
     /// Everything as plain text of at most `max` bytes; the link stays whole at the end.
@@ -252,6 +258,17 @@ pub(super) mod tests {
              phreatic line depth below the red limit of 2.0 m: 1.8 m · since 2026-11-25 18:00 +08:00\n\
              https://hq.example/cases/case-7"
         );
+    }
+
+    #[test]
+    fn the_level_is_said_once_and_a_title_not_again() {
+        let mut notice = notice();
+        notice.body.title_zh = "【红色】浸润线高".to_owned();
+        notice.body.title_en = "[red] phreatic line high".to_owned();
+        notice.body.what_zh = "浸润线高".to_owned();
+        let text = Message::single(&notice, &TimeZone::UTC, None).plain(4_096);
+        assert!(text.starts_with("【红色预警】浸润线高\n铜陵 一号矿 甲库 3 号测压管\n自 "), "{text}");
+        assert!(text.contains("[RED] phreatic line high · "), "{text}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ const FEISHU_PER_MINUTE_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 struct Raw {
     base_url: Option<String>,
+    default_channel: Option<String>,
     time_zone: Option<String>,
     self_test: Option<String>,
     #[serde(default)]
@@ -48,6 +49,7 @@ struct RawContact {
     person: String,
     email: Option<String>,
     phone: Option<String>,
+    channel: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -142,9 +144,19 @@ pub fn parse(table: Option<toml::Table>, problems: &mut Vec<String>) -> NotifyCo
     }
     let guard = Arc::new(Guard { allow });
     let ca = raw.ca_file.as_ref().and_then(|file| p.file("ca_file", file)).map(String::into_bytes);
-    let channels = channels(raw.channel, &guard, p.all);
-    let contacts = contacts(raw.contact, p.all);
-    NotifyConfig { base_url: raw.base_url, zone, self_test, guard, ca, channels, contacts }
+    let channels = channels(raw.channel, &guard, problems);
+    let contacts = contacts(raw.contact, problems);
+    let unknown = |name: &&String| !channels.contains_key(*name);
+    if let Some(name) = raw.default_channel.as_ref().filter(unknown) {
+        problems.push(format!("notify.default_channel: {name:?} is not a channel"));
+    }
+    for (person, contact) in &contacts {
+        if let Some(name) = contact.channel.as_ref().filter(unknown) {
+            problems.push(format!("notify.contact {person:?}: channel: {name:?} is not a channel"));
+        }
+    }
+    let default_channel = raw.default_channel;
+    NotifyConfig { base_url: raw.base_url, zone, self_test, guard, ca, channels, contacts, default_channel }
 }
 
 fn contacts(raw: Vec<RawContact>, problems: &mut Vec<String>) -> BTreeMap<String, Contact> {
@@ -160,7 +172,7 @@ fn contacts(raw: Vec<RawContact>, problems: &mut Vec<String>) -> BTreeMap<String
         if contact.phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
             p.say("phone", "must be + and digits, at most 20");
         }
-        let entry = Contact { email: contact.email, phone: contact.phone };
+        let entry = Contact { email: contact.email, phone: contact.phone, channel: contact.channel };
         if contacts.insert(contact.person.clone(), entry).is_some() {
             p.say("person", format_args!("{:?} is there twice", contact.person));
         }

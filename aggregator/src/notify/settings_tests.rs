@@ -18,7 +18,7 @@ fn every_problem_of_every_channel_is_named_at_once() {
          [[channel]]\nname = 'w'\nkind = 'webhook'\nurl = 'http://127.0.0.1/x'\n\
          [[channel]]\nname = 's'\nkind = 'sms'\nurl = 'https://sms.example/'\nvariables = { a = 'password' }\nto = ['me']\n\
          [[channel]]\nname = 'z'\nkind = 'wecom'\nkey = 'k'\n\
-         [[contact]]\nperson = 'p'\nphone = 'abc'\n",
+         [[contact]]\nperson = 'p'\nphone = 'abc'\nchannel = 'none'\n",
     );
     for place in [
         "notify.time_zone:",
@@ -40,6 +40,7 @@ fn every_problem_of_every_channel_is_named_at_once() {
         "notify.channel[4] \"s\": to:",
         "notify.channel[5] \"z\": file:",
         "notify.contact[0].phone:",
+        "notify.contact \"p\": channel:",
     ] {
         assert!(problems.iter().any(|p| p.starts_with(place)), "{place} in {problems:#?}");
     }
@@ -62,7 +63,7 @@ fn secrets_come_from_files_and_are_never_shown() {
         "[[channel]]\nname = 'd'\nkind = 'dingtalk'\nurl_file = '{url}'\nsecret_file = '{secret}'\nfallback = 'm'\n\
          [[channel]]\nname = 'w'\nkind = 'webhook'\nurl = 'https://hooks.example/a'\nsecret_files = ['{key}', '{key}']\n\
          [[channel]]\nname = 'm'\nkind = 'email'\nhost = 'smtp.example'\nfrom = 'a@b.example'\nto = ['c@b.example']\n\
-         username = 'u'\npassword_file = '{password}'\n"
+         username = 'u'\npassword_file = '{password}'\n[[contact]]\nperson = 'li'\nchannel = 'w'\n"
     ));
     assert_eq!(problems, Vec::<String>::new());
     let shown = format!("{config:?} {}", config.shown());
@@ -76,6 +77,10 @@ fn secrets_come_from_files_and_are_never_shown() {
     assert_eq!(name("dingtalk", "d"), Some("d"), "the robot is the target");
     assert_eq!(name("email", "person-1"), Some("m"), "the first of its kind");
     assert_eq!(name("sms", "person-1"), None);
+    assert_eq!(name("default", "li"), Some("w"), "the channel the person wants");
+    assert_eq!(name("default", "wang"), None, "there is no default channel");
+    let with_default = NotifyConfig { default_channel: Some("m".to_owned()), ..config.clone() };
+    assert_eq!(with_default.resolve("default", "wang").map(|c| c.name.as_str()), Some("m"));
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn site() -> Site {
             keep_alive_ms: 60_000,
             high: LevelLimits { red: Some(9.0), ..LevelLimits::default() },
             low: LevelLimits::default(),
+            range: None,
         };
         (id(name), described)
     };

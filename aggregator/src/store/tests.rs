@@ -45,6 +45,7 @@ fn catalogue(seq: u64) -> Record {
         keep_alive_ms: 10_000,
         high: LevelLimits::default(),
         low: LevelLimits::default(),
+        range: None,
     };
     let level = |text: &str| text.to_owned();
     Record::Catalogue(Catalogue {

@@ -385,6 +385,7 @@ fn catalogue_point(site: &SiteConfig, point: &Point) -> CataloguePoint {
         keep_alive_ms: point.keep_alive_ms,
         high: point.levels.high,
         low: point.levels.low,
+        range: point.qualify.range,
     }
 }
 
@@ -401,6 +402,7 @@ fn catalogue_derived(dam: &DamFile, derived: &Derived) -> CataloguePoint {
         keep_alive_ms,
         high: LevelLimits::default(),
         low: LevelLimits::default(),
+        range: None,
     }
 }
 

@@ -364,6 +364,9 @@ pub struct CataloguePoint {
     pub high: LevelLimits,
     /// Thresholds for falling values.
     pub low: LevelLimits,
+    /// Valid range of the measurement, both ends included, in the point's unit; values outside are bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<(f64, f64)>,
 }
 
 /// The points of a gateway under one configuration; long catalogues come in several parts.
