@@ -69,6 +69,7 @@ async fn connect_broker(config: &Config, metrics: &Metrics) -> Result<(BrokerAdd
         BrokerMode::External(address) => Ok((address.clone(), None)),
         BrokerMode::Embedded { v5, v4 } => {
             let listening = broker::start_embedded(*v5, *v4, metrics.clone()).await?;
+            tracing::info!(late_subscribers = crate::hq::LATE_EMBEDDED, "embedded broker");
             let host = match listening.v5.ip() {
                 std::net::IpAddr::V6(ip) => format!("[{ip}]"),
                 std::net::IpAddr::V4(ip) => ip.to_string(),

@@ -9,6 +9,7 @@ use super::types::{
 use super::view;
 use super::{Api, Problem};
 use crate::clock;
+use crate::hq;
 use crate::live::Latest;
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -73,6 +74,7 @@ impl Api {
                 url: self.broker_url.clone(),
                 embedded: self.embedded,
                 connected: self.metrics.broker_connected.get() == 1,
+                late_subscribers: if self.embedded { hq::LATE_EMBEDDED } else { hq::LATE_EXTERNAL }.to_owned(),
             },
             disk_free_mb: self.disk_free_mb(),
             started_at: clock::text(self.started),

@@ -256,6 +256,8 @@ pub struct BrokerView {
     pub url: String,
     pub embedded: bool,
     pub connected: bool,
+    /// What a late wildcard subscriber of the headquarters topics gets.
+    pub late_subscribers: String,
 }
 
 /// Headquarters itself.

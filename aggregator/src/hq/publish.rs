@@ -28,6 +28,9 @@ const PATH_WAIT_MS: i64 = 5_000;
 const ALARMS_READ: i64 = 10_000;
 /// Cleared alarms keep their retained state this long: 30 days.
 const CLEARED_KEPT_MS: i64 = 30 * 86_400_000;
+/// The embedded broker hands a late QoS 1 subscriber only its first 100 retained messages and forgets
+/// the rest, so all state is published again this often there; a repeat has the same id.
+const REFRESH: Duration = Duration::from_secs(60);
 /// Looks at the outbox again, in case a row waits for a path or another process wrote it.
 const OUTBOX_LOOK: Duration = Duration::from_secs(2);
 
@@ -132,6 +135,7 @@ impl Publisher {
         self.restate(&mut queues);
         let mut open = false;
         let mut look = tokio::time::interval(OUTBOX_LOOK);
+        let mut refresh = tokio::time::interval_at(tokio::time::Instant::now() + REFRESH, REFRESH);
         let mut reading: Option<Reading> = None;
         loop {
             if open {
@@ -169,6 +173,11 @@ impl Publisher {
                             tracing::warn!(error = &error as &dyn std::error::Error, "outbox not readable");
                         }
                     }
+                }
+                _ = refresh.tick(), if open && !self.properties => {
+                    published.clear();
+                    self.restate(&mut queues);
+                    queues.alarms_due = Some(BTreeSet::new());
                 }
                 _ = look.tick(), if open => {
                     queues.look = true;

@@ -67,7 +67,7 @@ fn the_shipped_http_example_is_json_and_counts_what_no_table_names() {
 fn every_mistake_of_a_mapping_is_named_at_once() {
     let text = "about = 'x'\n[package]\nformat = 'csv'\nname = 'a/{kind}'\nseparator = ''\ntime_zone = 'x'\nrecords_max = 0\n\
         [alarm]\ncode = 'A'\nfield = [{ name = 'a', from = 'password' }, { name = 'b' }, { name = 'c', from = 'level', codes = 'no' }, \
-        { name = 'd', from = 'at', format = '%Q' }]\n[codes.level]\nred = '1'\n";
+        { name = 'd', from = 'at', format = '%' }]\n[codes.level]\nred = '1'\n";
     let problems = Mapping::parse(text).expect_err("mistakes");
     for place in [
         "package.name: must contain {number}",
