@@ -61,18 +61,31 @@ pub struct Link {
     pub session: Option<SessionV1>,
     /// Nonces of the last hello heard, and of the last one whose contents are stored.
     hello: (Option<u64>, Option<u64>),
+    /// When the last hello was heard.
+    hello_at: Option<At>,
     /// Whether the link alarm was asked for.
     alarmed: bool,
 }
 
 impl Link {
     fn new(since: At, heard: Option<At>) -> Link {
-        Link { state: LinkState::Silent, since, heard, session: None, hello: (None, None), alarmed: false }
+        Link {
+            state: LinkState::Silent,
+            since,
+            heard,
+            session: None,
+            hello: (None, None),
+            hello_at: None,
+            alarmed: false,
+        }
     }
 
-    /// The store knows what the gateway holds: its last hello to this process is stored.
-    pub fn announced(&self) -> bool {
-        matches!(self.hello, (Some(heard), Some(stored)) if heard == stored)
+    /// The store knows what the gateway holds: the last hello heard here is stored, or another aggregator
+    /// of the same store has committed one since (`stored`), at the earliest since this process runs.
+    pub fn announced(&self, stored: Option<At>, started: At) -> bool {
+        let own = matches!(self.hello, (Some(heard), Some(stored)) if heard == stored);
+        let other = stored.is_some_and(|stored| stored > started && self.hello_at.is_none_or(|heard| stored >= heard));
+        own || other
     }
 }
 
@@ -238,6 +251,7 @@ impl Live {
             link.session = Some(session.clone());
             if session.want_marks {
                 link.hello.0 = Some(session.nonce);
+                link.hello_at = Some(now);
             }
         }
         if link.state == LinkState::Online {

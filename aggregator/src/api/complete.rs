@@ -3,7 +3,7 @@
 //! Invariant: never `complete` about a gateway that cannot be heard right now: what it recorded
 //! meanwhile is not known here, and unknown must not look like safe.
 
-use crate::live::{Link, LinkState};
+use crate::live::LinkState;
 use minewatch_domain::At;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,11 +35,15 @@ pub enum WhyNot {
 #[derive(Debug, Clone)]
 pub struct Sight {
     /// Its link; `None` when it is not watched.
-    pub link: Option<Link>,
+    pub link: Option<crate::live::Link>,
     /// The store takes transactions.
     pub store_works: bool,
     /// Gateways can be heard.
     pub broker_connected: bool,
+    /// When the store last committed a hello of the gateway, by this or another aggregator.
+    pub hello_stored: Option<At>,
+    /// Start of this process.
+    pub started: At,
     /// Now.
     pub now: At,
 }
@@ -57,7 +61,7 @@ impl Sight {
         let age = self.as_of().map(|heard| self.now.millis_since(heard).unsigned_abs());
         let recent = state == Some(LinkState::Online) && age.is_some_and(|age| age <= WORD_AGE_MS_MAX);
         let offline = state == Some(LinkState::Offline);
-        let announced = self.link.as_ref().is_some_and(Link::announced);
+        let announced = self.link.as_ref().is_some_and(|link| link.announced(self.hello_stored, self.started));
         let reasons = [
             (offline, WhyNot::LinkOffline),
             (!offline && !recent, WhyNot::LinkSilent),
@@ -95,7 +99,14 @@ mod tests {
 
     fn sight(live: &Live, gateway: &GatewayId, now_ms: i64) -> Sight {
         let link = live.link(gateway);
-        Sight { link, store_works: true, broker_connected: true, now: At::from_millis(now_ms) }
+        Sight {
+            link,
+            store_works: true,
+            broker_connected: true,
+            hello_stored: None,
+            started: At(0),
+            now: At::from_millis(now_ms),
+        }
     }
 
     #[test]
@@ -117,6 +128,23 @@ mod tests {
         assert_eq!(seen(0), [WhyNot::LinkOffline]);
         live.heard(&gateway, None, At(2));
         assert_eq!(seen(0), []);
+    }
+
+    #[test]
+    fn a_hello_that_another_aggregator_stored_counts_unless_a_later_one_was_heard_here() {
+        let gateway = GatewayId::parse("gw-1").expect("slug");
+        let live = Live::new(1);
+        live.heard(&gateway, None, At(10));
+        let at = |hello_stored, started| Sight {
+            hello_stored: Some(At(hello_stored)),
+            started: At(started),
+            ..sight(&live, &gateway, 0)
+        };
+        assert_eq!(at(7, 5).why_not(true), [], "stored since this process runs");
+        assert_eq!(at(5, 5).why_not(true), [WhyNot::HelloPending], "of before; perhaps before a restore");
+        live.heard(&gateway, Some(&hello()), At(20));
+        assert_eq!(at(19, 5).why_not(true), [WhyNot::HelloPending], "a later one waits here");
+        assert_eq!(at(20, 5).why_not(true), [], "repeated, and stored by another");
     }
 
     #[test]

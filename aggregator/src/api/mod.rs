@@ -107,6 +107,7 @@ impl IntoResponse for Problem {
         routes::readings,
         routes::alarms,
         routes::journal,
+        routes::events,
         routes::ledger,
         routes::quarantine,
         routes::system,
@@ -134,6 +135,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/readings", get(routes::readings))
         .route("/api/v1/alarms", get(routes::alarms))
         .route("/api/v1/alarms/{gateway}/{alarm}/journal", get(routes::journal))
+        .route("/api/v1/events", get(routes::events))
         .route("/api/v1/ledger", get(routes::ledger))
         .route("/api/v1/quarantine", get(routes::quarantine))
         .route("/api/v1/system", get(routes::system))

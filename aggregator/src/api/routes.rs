@@ -3,8 +3,8 @@
 use super::complete::Sight;
 use super::query::{self, Asked};
 use super::types::{
-    AlarmView, BrokerView, GatewayView, HistoryView, LedgerView, PointView, QuarantineView, ReadingsView, StoreView,
-    SystemView,
+    AlarmView, BrokerView, EventView, GatewayView, HistoryView, LedgerView, PointView, QuarantineView, ReadingsView,
+    StoreView, SystemView,
 };
 use super::view;
 use super::{Api, Problem};
@@ -82,13 +82,15 @@ impl Api {
         }
     }
 
-    fn sight(&self, gateway: &GatewayId) -> Sight {
-        Sight {
+    async fn sight(&self, gateway: &GatewayId) -> Result<Sight, Problem> {
+        Ok(Sight {
+            hello_stored: self.store.hello_stored(gateway).await?,
+            started: self.started,
             link: self.live.link(gateway),
             store_works: self.health.failure().is_none(),
             broker_connected: self.metrics.broker_connected.get() == 1,
             now: clock::now(),
-        }
+        })
     }
 
     fn disk_free_mb(&self) -> Option<u64> {
@@ -189,13 +191,28 @@ pub(super) async fn journal(
     }
 }
 
+/// What happened at the gateways, newest first.
+#[utoipa::path(get, path = "/api/v1/events",
+    params(("gateway" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
+        ("limit" = Option<u32>, Query)),
+    responses((status = 200, body = Vec<EventView>)))]
+pub(super) async fn events(State(api): State<Api>, params: Params) -> Answer<Vec<EventView>> {
+    let asked = asked(params)?;
+    let (gateway, range, limit) = (asked.gateway()?, asked.range(clock::now())?, asked.limit(1_000)?);
+    Ok(Json(api.store.events(gateway.as_ref(), range, limit).await?.iter().map(view::event).collect()))
+}
+
 /// What is complete, what is missing and why.
 #[utoipa::path(get, path = "/api/v1/ledger", params(("gateway" = Option<String>, Query)),
     responses((status = 200, body = Vec<LedgerView>)))]
 pub(super) async fn ledger(State(api): State<Api>, params: Params) -> Answer<Vec<LedgerView>> {
     let gateway = asked(params)?.gateway()?;
     let ledgers = api.store.ledger(gateway.as_ref()).await?;
-    Ok(Json(ledgers.iter().map(|ledger| view::ledger(ledger, &api.sight(&ledger.gateway))).collect()))
+    let mut views = Vec::with_capacity(ledgers.len());
+    for ledger in &ledgers {
+        views.push(view::ledger(ledger, &api.sight(&ledger.gateway).await?));
+    }
+    Ok(Json(views))
 }
 
 /// Refused payloads and records.

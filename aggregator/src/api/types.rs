@@ -218,6 +218,19 @@ pub struct LedgerView {
     pub why_not: Vec<WhyNot>,
 }
 
+/// Something that happened at a gateway.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct EventView {
+    pub gateway: String,
+    pub kind: String,
+    pub subject: String,
+    pub at: String,
+    pub detail: String,
+    pub epoch: u64,
+    pub seq: u64,
+}
+
 /// Something refused.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[allow(missing_docs)]

@@ -2,12 +2,14 @@
 
 use super::complete::Sight;
 use super::types::{
-    AlarmView, ExplainedView, GapView, GatewayView, LatestView, LedgerView, LimitsView, LinkView, Name, Path,
-    PointView, QuarantineEntry, ReadingView, SampleView, SiteView, StreamView,
+    AlarmView, EventView, ExplainedView, GapView, GatewayView, LatestView, LedgerView, LimitsView, LinkView, Name,
+    Path, PointView, QuarantineEntry, ReadingView, SampleView, SiteView, StreamView,
 };
 use crate::clock;
 use crate::live::{Latest, Link, LinkState};
-use crate::store::{AlarmRow, GatewayLedger, GatewayRow, HistorySample, LedgerGap, QuarantineRow, ReadingRow};
+use crate::store::{
+    AlarmRow, EventRow, GatewayLedger, GatewayRow, HistorySample, LedgerGap, QuarantineRow, ReadingRow,
+};
 use crate::system::Health;
 use minewatch_domain::{AlarmTransition, At, CataloguePoint, Gap, GatewayId, LevelLimits, PointId, Quality};
 
@@ -212,6 +214,19 @@ pub fn quarantine(row: &QuarantineRow) -> QuarantineEntry {
         detail: row.detail.clone(),
         bytes: row.bytes,
         sha256: row.sha256.clone(),
+    }
+}
+
+/// An element of `/events`.
+pub fn event(row: &EventRow) -> EventView {
+    EventView {
+        gateway: row.gateway.to_string(),
+        kind: row.kind.clone(),
+        subject: row.subject.clone(),
+        at: clock::text(row.at),
+        detail: row.detail.clone(),
+        epoch: row.epoch,
+        seq: row.seq,
     }
 }
 

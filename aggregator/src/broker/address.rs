@@ -2,8 +2,12 @@
 
 use rumqttc::v5::MqttOptions;
 use rumqttc::v5::mqttbytes::v5::ConnectProperties;
-use rumqttc::{NetworkOptions, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is shown to the broker; never printed.
@@ -69,7 +73,10 @@ impl BrokerAddress {
     }
 
     /// Client options for one connection.
-    pub fn options(&self, client_id: &str) -> MqttOptions {
+    ///
+    /// # Errors
+    /// As [`BrokerAddress::tls_config`].
+    pub fn options(&self, client_id: &str) -> Result<MqttOptions, String> {
         let mut options = MqttOptions::new(client_id, self.host.trim_matches(['[', ']']), self.port);
         options.set_clean_start(true).set_keep_alive(Duration::from_secs(10)).set_connection_timeout(5);
         let properties = ConnectProperties {
@@ -84,14 +91,43 @@ impl BrokerAddress {
         if let Some((user, password)) = &self.credentials.login {
             options.set_credentials(user, password);
         }
-        if self.tls {
-            options.set_transport(match &self.credentials.ca {
-                Some(ca) => Transport::tls(ca.clone(), self.credentials.identity.clone(), None),
-                None => Transport::tls_with_default_config(),
-            });
+        if let Some(tls) = self.tls_config()? {
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
         }
-        options
+        Ok(options)
     }
+
+    /// How to prove the broker's identity and ours; `None` without TLS.
+    ///
+    /// # Errors
+    /// A sentence: no CA certificate, or an unusable client certificate or key.
+    pub fn tls_config(&self) -> Result<Option<Arc<ClientConfig>>, String> {
+        if !self.tls {
+            return Ok(None);
+        }
+        let mut roots = RootCertStore::empty();
+        match &self.credentials.ca {
+            Some(ca) => roots.add_parsable_certificates(certificates(ca)?),
+            None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+        };
+        if roots.is_empty() {
+            return Err("no CA certificate to check the broker with".to_owned());
+        }
+        let builder = ClientConfig::builder().with_root_certificates(roots);
+        let config = match &self.credentials.identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| format!("client key: {e}"))?;
+                let usable = builder.with_client_auth_cert(certificates(chain)?, key);
+                usable.map_err(|e| format!("client certificate: {e}"))?
+            }
+        };
+        Ok(Some(Arc::new(config)))
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|e| format!("certificate: {e}"))
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 //! runs in a child process, so that its crash is a reconnect and nothing more.
 
 mod address;
+mod burst;
 pub mod child;
 mod session;
 
 pub use address::{BrokerAddress, Credentials};
+pub use burst::{Burst, Settled};
 pub use session::{Session, backoff};
 
 use crate::metrics::Metrics;

@@ -2,7 +2,6 @@
 //! it holds, and nothing we send needs it (the gateway's resend and the outbox are the truth).
 
 use super::BrokerAddress;
-use rumqttc::v5::mqttbytes::v5::LastWill;
 use rumqttc::v5::{AsyncClient, EventLoop};
 use std::time::Duration;
 
@@ -20,13 +19,12 @@ pub struct Session {
 
 impl Session {
     /// A new, clean session under `client_id`.
-    pub fn new(address: &BrokerAddress, client_id: &str, will: Option<LastWill>) -> Session {
-        let mut options = address.options(client_id);
-        if let Some(will) = will {
-            options.set_last_will(will);
-        }
-        let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
-        Session { client, events }
+    ///
+    /// # Errors
+    /// When the address's certificates cannot be used.
+    pub fn new(address: &BrokerAddress, client_id: &str) -> Result<Session, String> {
+        let (client, events) = AsyncClient::new(address.options(client_id)?, REQUESTS_MAX);
+        Ok(Session { client, events })
     }
 }
 

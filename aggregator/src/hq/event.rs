@@ -2,8 +2,9 @@
 
 use crate::clock;
 use crate::live::{Latest, Link, LinkState};
-use minewatch_domain::{AlarmTransition, At, CataloguePoint, GatewayId, PointId, SitePath};
-use serde_json::{Value, json};
+use minewatch_domain::{AlarmTransition, At, CataloguePoint, GatewayId, Level, PointId, Quality, Reason, SitePath};
+use serde::Serialize;
+use serde_json::json;
 
 /// Content type of every headquarters payload.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -46,19 +47,33 @@ pub fn is_sound(path: &SitePath) -> bool {
     [&path.group, &path.company, &path.mine, &path.facility].into_iter().all(|level| PointId::parse(level).is_ok())
 }
 
-fn envelope(kind: &str, id: &str, gateway: &GatewayId, subject: &str, at: At, data: Value) -> String {
-    json!({
-        "specversion": "1.0",
-        "type": format!("minewatch.{kind}.v1"),
-        "source": format!("/minewatch/gw/{gateway}"),
-        "id": id,
-        "subject": subject,
-        "time": clock::text(at),
-        "datacontenttype": "application/json",
-        "dataschema": format!("urn:minewatch:schema:{kind}:v1"),
-        "data": data,
-    })
-    .to_string()
+/// CloudEvents 1.0, structured mode.
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    specversion: &'static str,
+    r#type: String,
+    source: String,
+    id: &'a str,
+    subject: &'a str,
+    time: String,
+    datacontenttype: &'static str,
+    dataschema: String,
+    data: T,
+}
+
+fn envelope(kind: &str, id: &str, gateway: &GatewayId, subject: &str, at: At, data: impl Serialize) -> String {
+    let envelope = Envelope {
+        specversion: "1.0",
+        r#type: format!("minewatch.{kind}.v1"),
+        source: format!("/minewatch/gw/{gateway}"),
+        id,
+        subject,
+        time: clock::text(at),
+        datacontenttype: "application/json",
+        dataschema: format!("urn:minewatch:schema:{kind}:v1"),
+        data,
+    };
+    serde_json::to_string(&envelope).unwrap_or_default()
 }
 
 /// The messages of one alarm transition: the event always, the state when this is the state.
@@ -93,25 +108,48 @@ pub fn alarm(gateway: &GatewayId, alarm: &AlarmTransition, state: bool, now: At)
     messages
 }
 
+/// Cleared alarms keep their retained state this long: 30 days.
+const CLEARED_KEPT_MS: i64 = 30 * 86_400_000;
+
+/// Whether the broker keeps the state of an alarm that is at `level` since `since`.
+pub fn is_kept(level: Level, since: At, now: At) -> bool {
+    level != Level::Normal || now.millis_since(since) < CLEARED_KEPT_MS
+}
+
 /// The leaf of a point's value.
 pub fn value_leaf(gateway: &GatewayId, point: &PointId) -> String {
     format!("point/{gateway}.{point}/value")
 }
 
+/// Data of a value event. A struct, not `json!`: there are a thousand of them a second.
+#[derive(Serialize)]
+struct Value<'a> {
+    gateway: &'a GatewayId,
+    point: &'a PointId,
+    value: Option<f64>,
+    unit: Option<&'a str>,
+    quality: Quality,
+    reason: Reason,
+    at: String,
+    at_us: i64,
+    ingested_at: String,
+    sequence: i64,
+}
+
 /// A point's newest value.
 pub fn value(gateway: &GatewayId, point: &PointId, latest: &Latest, unit: Option<&str>) -> String {
-    let data = json!({
-        "gateway": gateway,
-        "point": point,
-        "value": latest.value,
-        "unit": unit,
-        "quality": latest.quality,
-        "reason": latest.reason,
-        "at": clock::text(latest.at),
-        "at_us": latest.at.micros(),
-        "ingested_at": clock::text(latest.ingested),
-        "sequence": latest.at.micros(),
-    });
+    let data = Value {
+        gateway,
+        point,
+        value: latest.value,
+        unit,
+        quality: latest.quality,
+        reason: latest.reason,
+        at: clock::text(latest.at),
+        at_us: latest.at.micros(),
+        ingested_at: clock::text(latest.ingested),
+        sequence: latest.at.micros(),
+    };
     let id = format!("{gateway}/{point}/{}", latest.at.micros());
     envelope("point.value", &id, gateway, point.as_str(), latest.at, data)
 }
@@ -167,6 +205,14 @@ pub fn system(instance: u64, store_ok: bool, error: Option<&str>, now: At) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_state_of_a_cleared_alarm_goes_after_thirty_days_and_a_standing_one_stays() {
+        let days = |days: i64| At::from_millis(days * 86_400_000);
+        assert!(is_kept(Level::Normal, days(100), days(129)));
+        assert!(!is_kept(Level::Normal, days(100), days(130)));
+        assert!(is_kept(Level::Blue, days(100), days(1_000)));
+    }
 
     #[test]
     fn a_path_that_could_escape_the_tree_is_not_sound() {

@@ -8,6 +8,7 @@ mod board;
 pub mod event;
 mod figures;
 pub mod payload;
+mod place;
 mod publish;
 pub mod schemas;
 

@@ -2,35 +2,34 @@
 
 use super::board::{Board, News, Site};
 use super::event;
-use crate::broker::{BrokerAddress, Session, backoff};
+use super::place::{Place, Places};
+use crate::broker::{BrokerAddress, Burst, Settled, backoff};
 use crate::clock;
 use crate::ingest::Input;
 use crate::live::{Latest, Live};
 use crate::metrics::Metrics;
 use crate::store::{AlarmRow, OutboxRow, Store, StoreError};
-use minewatch_domain::{At, GatewayId, Level, PointId, SitePath};
+use bytes::Bytes;
+use minewatch_domain::{GatewayId, PointId, SitePath};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PublishProperties};
-use rumqttc::v5::{AsyncClient, Event};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use rumqttc::v5::mqttbytes::v5::{LastWill, PublishProperties};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Messages given to the client and not yet acknowledged by the broker.
-const WINDOW: usize = 100;
 /// Outbox rows read at once.
 const OUTBOX_READ: i64 = 200;
 /// How long an alarm of a gateway without a catalogue waits for its site path.
 const PATH_WAIT_MS: i64 = 5_000;
 /// Alarm states read at once; the worst and newest come first.
 const ALARMS_READ: i64 = 10_000;
-/// Cleared alarms keep their retained state this long: 30 days.
-const CLEARED_KEPT_MS: i64 = 30 * 86_400_000;
 /// The embedded broker hands a late QoS 1 subscriber only its first 100 retained messages and forgets
 /// the rest, so all state is published again this often there; a repeat has the same id.
 const REFRESH: Duration = Duration::from_secs(60);
+/// How often retained states of alarms cleared long ago are removed from the broker.
+const SWEEP: Duration = Duration::from_secs(3_600);
 /// Looks at the outbox again, in case a row waits for a path or another process wrote it.
 const OUTBOX_LOOK: Duration = Duration::from_secs(2);
 
@@ -60,15 +59,21 @@ pub struct Publisher {
     pub sites: BTreeMap<GatewayId, Site>,
 }
 
-/// Source time of the value last published, per point.
-type Published = HashMap<(GatewayId, PointId), At>;
+/// A message to publish, with the outbox row it comes from.
+struct Message {
+    topic: Bytes,
+    payload: String,
+    retain: bool,
+    expiry_s: Option<u32>,
+    row: Option<i64>,
+}
 
 /// What was read from the store.
 struct Read {
     outbox: Vec<OutboxRow>,
     states: Vec<AlarmRow>,
-    /// Gateways whose alarm states were asked for; none means all.
-    due: BTreeSet<GatewayId>,
+    /// Gateways whose alarm states were asked for; empty means all, nothing means only those long cleared.
+    due: Option<BTreeSet<GatewayId>>,
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Read, StoreError>> + Send>>;
@@ -90,14 +95,19 @@ struct Queues {
     /// Alarm states are to be read from the store: of all gateways, or of these.
     alarms_due: Option<BTreeSet<GatewayId>>,
     values: BTreeMap<(GatewayId, PointId), Latest>,
-    /// Outbox row of each message given to the client, in order, until it has a packet id.
-    unnumbered: VecDeque<Option<i64>>,
-    flying: HashMap<u16, Option<i64>>,
     look: bool,
+    /// States of alarms cleared long ago are to be removed.
+    sweep: bool,
     /// A read failed; alarm states are asked for again with the next look.
     states_missed: bool,
     /// Rows the broker has taken, not yet reported to the writer.
     done: Vec<i64>,
+}
+
+impl Queues {
+    fn wants_reading(&self) -> bool {
+        self.alarms_due.is_some() || self.sweep || (self.look && self.alarms.is_empty())
+    }
 }
 
 impl Publisher {
@@ -108,10 +118,9 @@ impl Publisher {
     /// Publishes until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0;
-        let mut published = Published::new();
         loop {
             let error = tokio::select! {
-                error = self.connected(&mut failures, &mut published) => error,
+                Err(error) = self.connected(&mut failures) => error,
                 () = stop.cancelled() => return,
             };
             failures += 1;
@@ -123,47 +132,34 @@ impl Publisher {
         }
     }
 
-    async fn connected(&mut self, failures: &mut u32, published: &mut Published) -> String {
+    /// Publishes over one connection, until it fails.
+    async fn connected(&mut self, failures: &mut u32) -> Result<std::convert::Infallible, String> {
         let gone = serde_json::json!({ "specversion": "1.0", "type": "minewatch.system.status.v1",
             "source": "/minewatch/hq", "id": format!("{:016x}/gone", self.instance),
             "data": { "instance": format!("{:016x}", self.instance), "online": false } });
         let will = LastWill::new(Self::system_topic(), gone.to_string(), QoS::AtLeastOnce, true, None);
-        let Session { client, mut events } = Session::new(&self.address, &self.client_id, Some(will));
+        let mut burst = Burst::open(&self.address, &self.client_id, will).await?;
+        *failures = 0;
         // Nothing is known of what the broker still has: publish all state again.
-        published.clear();
+        let mut places = Places::default();
         let mut queues = Queues { look: true, alarms_due: Some(BTreeSet::new()), ..Queues::default() };
         self.restate(&mut queues);
-        let mut open = false;
+        let mut settled = Vec::new();
         let mut look = tokio::time::interval(OUTBOX_LOOK);
         let mut refresh = tokio::time::interval_at(tokio::time::Instant::now() + REFRESH, REFRESH);
+        let mut sweep = tokio::time::interval(SWEEP);
         let mut reading: Option<Reading> = None;
         loop {
-            if open {
-                if reading.is_none() && (queues.alarms_due.is_some() || (queues.look && queues.alarms.is_empty())) {
-                    reading = Some(self.read(&mut queues));
-                }
-                if let Err(error) = self.fill(&client, &mut queues, published) {
-                    return error;
-                }
+            if reading.is_none() && queues.wants_reading() {
+                reading = Some(self.read(&mut queues));
             }
+            self.fill(&mut burst, &mut queues, &mut places);
             tokio::select! {
-                event = events.poll() => match event {
-                    Ok(Event::Incoming(Packet::ConnAck(_))) => { open = true; *failures = 0; }
-                    Ok(Event::Outgoing(rumqttc::Outgoing::Publish(id))) => {
-                        let row = queues.unnumbered.pop_front().flatten();
-                        queues.flying.insert(id, row);
-                    }
-                    Ok(Event::Incoming(Packet::PubAck(ack))) => {
-                        if let Some(Some(row)) = queues.flying.remove(&ack.pkid) {
-                            self.metrics.outbox_sent.inc();
-                            queues.done.push(row);
-                            self.report(&mut queues);
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(error) => return error.to_string(),
-                },
-                news = self.board.take(), if open => self.note(news, &mut queues, published),
+                turned = burst.turn(&mut settled) => {
+                    turned?;
+                    self.settle(&mut settled, &mut queues);
+                }
+                news = self.board.take() => self.note(news, &mut queues, &mut places),
                 read = wait(&mut reading), if reading.is_some() => {
                     reading = None;
                     match read {
@@ -174,12 +170,13 @@ impl Publisher {
                         }
                     }
                 }
-                _ = refresh.tick(), if open && !self.properties => {
-                    published.clear();
+                _ = refresh.tick(), if !self.properties => {
+                    places = Places::default();
                     self.restate(&mut queues);
                     queues.alarms_due = Some(BTreeSet::new());
                 }
-                _ = look.tick(), if open => {
+                _ = sweep.tick() => queues.sweep = true,
+                _ = look.tick() => {
                     queues.look = true;
                     if std::mem::take(&mut queues.states_missed) {
                         queues.alarms_due = Some(BTreeSet::new());
@@ -188,6 +185,25 @@ impl Publisher {
                 }
             }
         }
+    }
+
+    /// Notes what the broker answered. A refused outbox message stays in the outbox, and goes out
+    /// again over the next connection; a refused value is counted, the next one follows.
+    fn settle(&self, settled: &mut Vec<Settled<Option<i64>>>, queues: &mut Queues) {
+        for Settled { tag, taken } in settled.drain(..) {
+            match tag {
+                Some(row) if taken => {
+                    self.metrics.outbox_sent.inc();
+                    queues.done.push(row);
+                }
+                _ if taken => {}
+                _ => {
+                    self.metrics.hq_refused.inc();
+                    tracing::warn!(outbox = tag.is_some(), "broker refused a headquarters message");
+                }
+            }
+        }
+        self.report(queues);
     }
 
     fn path(&self, gateway: &GatewayId) -> Option<&SitePath> {
@@ -231,13 +247,13 @@ impl Publisher {
         }
     }
 
-    fn note(&mut self, news: News, queues: &mut Queues, published: &mut Published) {
+    fn note(&mut self, news: News, queues: &mut Queues, places: &mut Places) {
         for (gateway, site) in news.sites {
             self.describe(&gateway, &site, queues);
             self.sites.insert(gateway.clone(), site);
             self.link(&gateway, queues);
             // The path may be new or another one: all values of the gateway go out again below it.
-            published.retain(|(of, _), _| *of != gateway);
+            places.forget(&gateway);
             let values = self.live.latest(&gateway);
             queues.values.extend(values.into_iter().map(|(point, latest)| ((gateway.clone(), point), latest)));
             queues.look = true;
@@ -278,18 +294,16 @@ impl Publisher {
     /// Reads outbox and due alarm states beside the connection, which must not wait for the store.
     fn read(&self, queues: &mut Queues) -> Reading {
         queues.look = false;
-        let due = queues.alarms_due.take();
+        let (due, sweep) = (queues.alarms_due.take(), std::mem::take(&mut queues.sweep));
         let store = self.store.clone();
         Box::pin(async move {
             let outbox = store.outbox(OUTBOX_READ).await?;
-            let states = match &due {
-                None => Vec::new(),
-                Some(gateways) => {
-                    let one = gateways.first().filter(|_| gateways.len() == 1);
-                    store.alarms(false, one, ALARMS_READ).await?
-                }
+            let one = due.as_ref().filter(|gateways| !sweep && gateways.len() == 1).and_then(BTreeSet::first);
+            let states = match due.is_some() || sweep {
+                true => store.alarms(false, one, ALARMS_READ).await?,
+                false => Vec::new(),
             };
-            Ok(Read { outbox, states, due: due.unwrap_or_default() })
+            Ok(Read { outbox, states, due })
         })
     }
 
@@ -308,59 +322,64 @@ impl Publisher {
             queues.taken.clear();
         }
         for row in read.states {
-            let wanted = read.due.is_empty() || read.due.contains(&row.gateway);
-            let recent = row.to != Level::Normal || now.millis_since(row.at) < CLEARED_KEPT_MS;
+            let wanted = read.due.as_ref().is_some_and(|due| due.is_empty() || due.contains(&row.gateway));
             let (Some(transition), Some(path)) = (row.transition(), self.path(&row.gateway)) else { continue };
-            if wanted && recent {
-                let messages = event::alarm(&row.gateway, &transition, true, row.ingested);
-                let states = messages.into_iter().filter(|message| message.retain);
-                queues.states.extend(states.map(|message| (event::topic(path, &message.leaf), message.payload)));
+            let kept = event::is_kept(row.to, row.at, now);
+            if kept && !wanted {
+                continue;
+            }
+            let messages = event::alarm(&row.gateway, &transition, true, row.ingested);
+            for state in messages.into_iter().filter(|message| message.retain) {
+                // An empty retained message removes the one before.
+                let payload = if kept { state.payload } else { String::new() };
+                queues.states.push_back((event::topic(path, &state.leaf), payload));
             }
         }
     }
 
-    /// Gives the client what the window allows: alarms, then states, then values.
-    fn fill(&self, client: &AsyncClient, queues: &mut Queues, published: &mut Published) -> Result<(), String> {
-        while queues.unnumbered.len() + queues.flying.len() < WINDOW {
-            let (topic, payload, retain, expiry, row) = if let Some(row) = queues.alarms.pop_front() {
-                if queues.alarms.is_empty() {
-                    queues.look = true;
-                }
-                let retain = row.retain && self.path(&row.gateway).is_some();
-                (self.topic(&row.gateway, &row.leaf), row.payload, retain, None, Some(row.id))
-            } else if let Some((topic, payload)) = queues.states.pop_front() {
-                (topic, payload, true, None, None)
-            } else if let Some(((gateway, point), latest)) = queues.values.pop_first() {
-                let key = (gateway, point);
-                // Without a site path a value has no place yet; it goes out when the catalogue comes.
-                if self.path(&key.0).is_none() || published.get(&key).is_some_and(|at| *at >= latest.at) {
-                    continue;
-                }
-                let described = self.sites.get(&key.0).and_then(|site| site.points.get(&key.1));
-                let payload = event::value(&key.0, &key.1, &latest, described.map(|d| d.unit.as_str()));
-                let expiry = described.map(|d| 3 * d.period_ms.max(d.keep_alive_ms).div_ceil(1_000));
-                let topic = self.topic(&key.0, &event::value_leaf(&key.0, &key.1));
-                published.insert(key, latest.at);
-                self.metrics.values_published.inc();
-                (topic, payload, true, Some(expiry.unwrap_or(180).clamp(3, 604_800) as u32), None)
-            } else {
-                return Ok(());
-            };
-            let sent = match self.properties {
-                true => {
-                    let properties = PublishProperties {
-                        payload_format_indicator: Some(1),
-                        message_expiry_interval: expiry,
-                        content_type: Some(event::CONTENT_TYPE.to_owned()),
-                        ..PublishProperties::default()
-                    };
-                    client.try_publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties)
-                }
-                false => client.try_publish(topic, QoS::AtLeastOnce, retain, payload),
-            };
-            sent.map_err(|e| e.to_string())?;
-            queues.unnumbered.push_back(row);
+    /// Puts into the next write what the window allows: alarms, then states, then values.
+    fn fill(&self, burst: &mut Burst<Option<i64>>, queues: &mut Queues, places: &mut Places) {
+        while burst.has_room() {
+            let Some(message) = self.next(queues, places) else { return };
+            let properties = self.properties.then(|| PublishProperties {
+                payload_format_indicator: Some(1),
+                message_expiry_interval: message.expiry_s,
+                content_type: Some(event::CONTENT_TYPE.to_owned()),
+                ..PublishProperties::default()
+            });
+            let payload = message.payload.into_bytes();
+            if let Err(error) = burst.publish(message.topic, payload, message.retain, properties, message.row) {
+                self.metrics.hq_refused.inc();
+                tracing::warn!(error, outbox = message.row.is_some(), "headquarters message cannot be sent");
+            }
         }
-        Ok(())
+    }
+
+    /// The most urgent message.
+    fn next(&self, queues: &mut Queues, places: &mut Places) -> Option<Message> {
+        if let Some(row) = queues.alarms.pop_front() {
+            queues.look |= queues.alarms.is_empty();
+            let retain = row.retain && self.path(&row.gateway).is_some();
+            let topic = self.topic(&row.gateway, &row.leaf).into();
+            return Some(Message { topic, payload: row.payload, retain, expiry_s: None, row: Some(row.id) });
+        }
+        if let Some((topic, payload)) = queues.states.pop_front() {
+            return Some(Message { topic: topic.into(), payload, retain: true, expiry_s: None, row: None });
+        }
+        while let Some(((gateway, point), latest)) = queues.values.pop_first() {
+            // Without a site path a value has no place yet; it goes out when the catalogue comes.
+            let Some(path) = self.path(&gateway) else { continue };
+            let described = || self.sites.get(&gateway).and_then(|site| site.points.get(&point));
+            let place = places.of(&gateway, &point, || Place::new(path, &gateway, &point, described()));
+            if place.published.is_some_and(|at| at >= latest.at) {
+                continue;
+            }
+            place.published = Some(latest.at);
+            self.metrics.values_published.inc();
+            let payload = event::value(&gateway, &point, &latest, place.unit.as_deref());
+            let topic = place.topic.clone();
+            return Some(Message { topic, payload, retain: true, expiry_s: Some(place.expiry_s), row: None });
+        }
+        None
     }
 }

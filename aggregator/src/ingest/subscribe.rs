@@ -61,7 +61,10 @@ impl Subscriber {
     }
 
     async fn connected(&self, failures: &mut u32) -> String {
-        let Session { client, mut events } = Session::new(&self.address, &self.client_id, None);
+        let Session { client, mut events } = match Session::new(&self.address, &self.client_id) {
+            Ok(session) => session,
+            Err(error) => return error,
+        };
         loop {
             match events.poll().await {
                 Ok(Event::Incoming(Incoming::ConnAck(_))) => {

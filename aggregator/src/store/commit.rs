@@ -172,6 +172,7 @@ impl Committer {
             sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
+        self.store.grew(outcome.readings);
         for row in rows {
             match self.unflushed.get(&row.point_num) {
                 Some(known) if known.at_us >= row.at_us => {}

@@ -9,8 +9,10 @@ mod alarms;
 mod births;
 mod bulk;
 mod catalogue;
+mod checkpoint;
 mod commit;
 mod exports;
+mod events;
 mod history;
 mod kpi;
 mod ledger;
@@ -29,6 +31,7 @@ mod writing;
 
 pub use commit::{AlarmSeen, Committer, GapSeen, HelloAnswer, Outcome};
 pub use exports::{Package, Packed};
+pub use events::EventRow;
 pub use history::History;
 pub use kpi::KpiFacts;
 pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
@@ -39,6 +42,8 @@ pub use rollup::{LatestMap, Upkeep};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyPool, Executor, Row};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Readers at once; API requests beyond it wait, and fail after [`ACQUIRE_MAX`].
@@ -97,6 +102,8 @@ pub struct Store {
     writer: AnyPool,
     reader: AnyPool,
     file: Option<PathBuf>,
+    /// Rows committed since the write-ahead log was last copied into the database (SQLite).
+    unmoved: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -110,10 +117,10 @@ impl Store {
         if let Some(directory) = file.as_deref().and_then(Path::parent).filter(|d| !d.as_os_str().is_empty()) {
             std::fs::create_dir_all(directory)?;
         }
-        let writer = pool(&url, dialect, 1, false).await?;
+        let writer = pool(&url, dialect, Role::Writer).await?;
         migrate::run(&writer, dialect).await?;
-        let reader = pool(&url, dialect, READERS_MAX, true).await?;
-        Ok(Store { dialect, writer, reader, file })
+        let reader = pool(&url, dialect, Role::Reader).await?;
+        Ok(Store { dialect, writer, reader, file, unmoved: Arc::default() })
     }
 
     /// Which SQL is spoken.
@@ -166,35 +173,59 @@ pub fn shown(address: &str) -> String {
     }
 }
 
-async fn pool(url: &str, dialect: Dialect, size: u32, reading: bool) -> Result<AnyPool, StoreError> {
-    let options =
-        AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_MAX).after_connect(move |connection, _| {
+/// What a connection is for.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Writer,
+    Reader,
+    Checkpointer,
+}
+
+impl Role {
+    fn settings(self, dialect: Dialect) -> &'static [&'static str] {
+        match (dialect, self) {
+            // The log is copied into the database beside the writer (`checkpoint`); only when that falls
+            // behind by 128 MiB does the writer do it itself.
+            (Dialect::Sqlite, Role::Writer) => &[
+                "PRAGMA busy_timeout=5000",
+                "PRAGMA journal_mode=WAL",
+                "PRAGMA synchronous=FULL",
+                "PRAGMA wal_autocheckpoint=32768",
+                "PRAGMA journal_size_limit=268435456",
+                "PRAGMA cache_size=-65536",
+            ],
+            (Dialect::Sqlite, Role::Reader) => &["PRAGMA busy_timeout=5000", "PRAGMA query_only=1"],
+            (Dialect::Sqlite, Role::Checkpointer) => &["PRAGMA synchronous=FULL"],
+            (Dialect::Postgres, Role::Writer | Role::Checkpointer) => &["SET statement_timeout = '60s'"],
+            // History seeks slot by slot; a hash or merge join would read the whole range.
+            (Dialect::Postgres, Role::Reader) => &[
+                "SET default_transaction_read_only = on",
+                "SET statement_timeout = '30s'",
+                "SET enable_hashjoin = off",
+                "SET enable_mergejoin = off",
+            ],
+        }
+    }
+
+    fn connections(self) -> u32 {
+        match self {
+            Role::Writer | Role::Checkpointer => 1,
+            Role::Reader => READERS_MAX,
+        }
+    }
+}
+
+async fn pool(url: &str, dialect: Dialect, role: Role) -> Result<AnyPool, StoreError> {
+    let options = AnyPoolOptions::new().max_connections(role.connections()).acquire_timeout(ACQUIRE_MAX).after_connect(
+        move |connection, _| {
             Box::pin(async move {
-                let settings: &[&'static str] = match (dialect, reading) {
-                    (Dialect::Sqlite, false) => &[
-                        "PRAGMA busy_timeout=5000",
-                        "PRAGMA journal_mode=WAL",
-                        "PRAGMA synchronous=FULL",
-                        "PRAGMA wal_autocheckpoint=4000",
-                        "PRAGMA journal_size_limit=67108864",
-                        "PRAGMA cache_size=-65536",
-                    ],
-                    (Dialect::Sqlite, true) => &["PRAGMA busy_timeout=5000", "PRAGMA query_only=1"],
-                    (Dialect::Postgres, false) => &["SET statement_timeout = '60s'"],
-                    // History seeks slot by slot; a hash or merge join would read the whole range.
-                    (Dialect::Postgres, true) => &[
-                        "SET default_transaction_read_only = on",
-                        "SET statement_timeout = '30s'",
-                        "SET enable_hashjoin = off",
-                        "SET enable_mergejoin = off",
-                    ],
-                };
-                for setting in settings {
+                for setting in role.settings(dialect) {
                     connection.execute(*setting).await?;
                 }
                 Ok(())
             })
-        });
+        },
+    );
     Ok(options.connect(url).await?)
 }
 

@@ -57,6 +57,9 @@ pub(super) fn devices(
         let near = did_you_mean(&id, built.devices.iter().map(|device| device.id.as_str()));
         entry.problem(format!("device {id:?} is not defined, or its own problems come first{near}"));
     }
+    // Kept for the life of the program.
+    built.points.shrink_to_fit();
+    built.polls.shrink_to_fit();
     if built.points.len() > POINTS_MAX {
         table.problem(format!("{} points; at most {POINTS_MAX} are allowed", built.points.len()));
     }

@@ -108,6 +108,55 @@ pub fn plan(map: &RegisterMap, wanted: &[usize]) -> Plan {
     Plan { requests, slots }
 }
 
+impl Plan {
+    /// The quantities read, in the order of their readings.
+    pub fn quantities(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().map(|slot| slot.quantity)
+    }
+
+    /// The plan with `refused` in smaller parts, for a device that does not answer so large a block or one
+    /// with registers it does not have: first without the unrequested registers in between, then in two
+    /// halves. `None` when nothing smaller is left: a single value, or values that are read together.
+    pub fn smaller(&self, map: &RegisterMap, refused: ReadRequest) -> Option<Plan> {
+        let index = self.requests.iter().position(|request| *request == refused)?;
+        let wanted: Vec<usize> = self.quantities().collect();
+        let (first, end) = (u32::from(refused.address), u32::from(refused.address) + u32::from(refused.count));
+        let mut spans = wanted_spans(map, &wanted);
+        spans.retain(|s| s.function == refused.function && first <= s.first && s.end <= end);
+        spans.sort_unstable();
+        let mut parts = without_gaps(&spans);
+        if parts.len() < 2 {
+            parts = halves(&spans)?;
+        }
+        let mut requests = self.requests.clone();
+        requests.splice(index..=index, parts.into_iter().map(request));
+        let slots = wanted.iter().filter_map(|quantity| slot(map, *quantity, &requests)).collect();
+        Some(Plan { requests, slots })
+    }
+}
+
+/// Sorted spans with those that touch or overlap joined.
+fn without_gaps(spans: &[Span]) -> Vec<Span> {
+    let mut joined: Vec<Span> = Vec::new();
+    for span in spans {
+        match joined.last_mut().filter(|last| span.first <= last.end) {
+            Some(last) => last.end = last.end.max(span.end),
+            None => joined.push(*span),
+        }
+    }
+    joined
+}
+
+/// Two parts of a block without gaps, cut between two values as near to its middle as can be.
+fn halves(spans: &[Span]) -> Option<Vec<Span>> {
+    let (first, end) = (spans.first()?.first, spans.iter().map(|span| span.end).max()?);
+    let inside = |at: u32| spans.iter().any(|span| span.first < at && at < span.end);
+    let cuts = spans.iter().map(|span| span.first).filter(|at| *at > first && !inside(*at));
+    let cut = cuts.min_by_key(|at| (2 * at).abs_diff(first + end))?;
+    let function = spans.first()?.function;
+    Some(vec![Span { function, first, end: cut }, Span { function, first: cut, end }])
+}
+
 fn wanted_spans(map: &RegisterMap, wanted: &[usize]) -> Vec<Span> {
     let mut spans = Vec::new();
     for index in wanted {

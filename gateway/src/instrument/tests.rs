@@ -303,6 +303,34 @@ proptest! {
     }
 
     #[test]
+    fn blocks_made_smaller_again_and_again_still_bring_every_value_and_come_to_an_end(
+        addresses in prop::collection::btree_set(0u16..200, 1..40),
+        gap_max in 0u16..12,
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 1..200),
+    ) {
+        let mut body = format!("gap_max = {gap_max}\n");
+        for address in &addresses {
+            body.push_str(&quantity(&format!("q{address}"), *address, "type = 'u16'"));
+        }
+        let map = map(&body);
+        let mut made = plan(&map, &all(&map));
+        let registers: Vec<u16> = (0..200).collect();
+        for pick in picks {
+            let refused = *pick.get(&made.requests);
+            match made.smaller(&map, refused) {
+                None => prop_assert_eq!(refused.count, 1, "only a single value cannot be made smaller here"),
+                Some(smaller) => {
+                    prop_assert!(smaller.requests.iter().filter(|r| !made.requests.contains(r)).all(|r| r.count < refused.count));
+                    made = smaller;
+                }
+            }
+            let values: Vec<Option<f64>> =
+                decode(&map, &made, &answer(&made, &registers, At(3)), At(3)).iter().map(|r| r.value).collect();
+            prop_assert_eq!(values, addresses.iter().map(|a| Some(f64::from(*a))).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn unwanted_registers_are_read_only_as_gaps_between_wanted_ones(
         addresses in prop::collection::btree_set(0u16..600, 1..60),
         gap_max in 0u16..12,

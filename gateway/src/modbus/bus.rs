@@ -6,12 +6,13 @@
 //! inside a poll (trigger, busy) never holds the bus. Deliberately absent: what is due
 //! (`schedule`), how a late answer is kept out (`link`), what a value means.
 
+use super::blocks::Blocks;
 use super::counters::{BusCounters, add, count};
 use super::guard::{WriteError, guarded_write, permit};
 use super::link::Link;
 use super::request::{Fault, Request, is_gateway_timeout};
 use super::schedule::{Change, Mono, Next, Progress, Schedule, Verdict};
-use super::setup::{BusConfig, BusPoll, request_of, timings};
+use super::setup::{BusConfig, BusPoll, request_of, steps, timings};
 use crate::instrument::{Answer, Function, RawReading, ReadRequest, RegisterMap, decode};
 use minewatch_domain::{At, DeviceId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,6 +146,8 @@ struct Bus {
     gathered: Vec<Gathered>,
     /// When each poll was last handed over.
     handed_over: Vec<Option<Mono>>,
+    /// Blocks that devices refuse.
+    blocks: Vec<Blocks>,
     presence: BTreeMap<DeviceId, Presence>,
     started: Instant,
     counters: Arc<BusCounters>,
@@ -171,6 +174,7 @@ pub async fn run_bus(
         schedule: Schedule::new(timings(&config.polls), config.pause, config.seed),
         gathered: config.polls.iter().map(|_| Gathered::default()).collect(),
         handed_over: config.polls.iter().map(|_| None).collect(),
+        blocks: config.polls.iter().map(|_| Blocks::default()).collect(),
         presence: BTreeMap::new(),
         started: Instant::now(),
         config,
@@ -268,6 +272,7 @@ impl Bus {
             Progress::Complete { asked, change } => {
                 self.gather(index, request, outcome, at);
                 self.finish(index, asked, at).await?;
+                self.reshape(index, change);
                 match (change, last_fault) {
                     (Some(Change::Down), Some(fault)) => self.lost(index, at, fault).await,
                     (Some(Change::Down | Change::Up) | None, _) => Ok(()),
@@ -299,6 +304,7 @@ impl Bus {
             return Ok(());
         }
         self.handed_over[index] = Some(now);
+        self.blocks[index].polled(&gathered.faults);
         let reason = gathered.faults.last().map_or(Fault::NotAsked.reason(), |last| last.fault.reason());
         for step in asked.. {
             let Some(request) = request_of(poll, step) else { break };
@@ -315,6 +321,18 @@ impl Bus {
             skipped: gathered.skipped,
         };
         self.emit(BusEvent::Polled(result)).await
+    }
+
+    /// Makes the blocks of the next poll smaller where the device has refused one twice in a row, and as
+    /// large as configured again when the device comes back.
+    fn reshape(&mut self, index: usize, change: Option<Change>) {
+        let poll = &mut self.config.polls[index];
+        let Some(plan) = self.blocks[index].reshaped(poll, change == Some(Change::Up)) else { return };
+        info!(bus = self.config.id, device = %poll.device, requests = plan.requests.len(), "read blocks changed");
+        poll.plan = plan;
+        count(&self.counters.blocks_changed);
+        let steps = steps(poll);
+        self.schedule.replan(index, steps);
     }
 
     /// An answer of any kind: the device is there.

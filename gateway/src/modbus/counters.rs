@@ -58,6 +58,8 @@ counters! {
     skipped_polls,
     /// Times a finished poll had to wait because the site task's queue was full.
     overloads,
+    /// Times the read blocks of a device were made smaller because it refused one, or as configured again.
+    blocks_changed,
     /// Commands (siren) carried out.
     commands,
 }

@@ -10,6 +10,7 @@
 //! the spool.
 
 mod backoff;
+mod blocks;
 mod bus;
 mod counters;
 mod fence;

@@ -261,6 +261,15 @@ impl Schedule {
         }
     }
 
+    /// The polls of `device` consist of other requests from the next one on. Between polls only.
+    pub fn replan(&mut self, index: usize, steps: Vec<StepTiming>) {
+        let device = &mut self.devices[index];
+        match device.phase {
+            Phase::Waiting { .. } => device.timing.steps = steps,
+            Phase::Polling { .. } => debug_assert!(false, "a running poll keeps its requests"),
+        }
+    }
+
     /// Records that the running request of `device` took from `started` to `ended`.
     pub fn done(&mut self, index: usize, started: Mono, ended: Mono, verdict: Verdict) -> Progress {
         let cost = ended.saturating_sub(started);

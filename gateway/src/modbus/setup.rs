@@ -91,11 +91,6 @@ pub(super) fn timings(polls: &[BusPoll]) -> Vec<DeviceTiming> {
 /// An instrument that can be triggered by broadcast is triggered by its own address all the same:
 /// a broadcast is never confirmed.
 fn timing(poll: &BusPoll, group: usize) -> DeviceTiming {
-    let read = StepTiming { wait_after: Duration::ZERO, required: false };
-    let trigger = poll.map.trigger.map(|trigger| {
-        let stagger_ms = if trigger.broadcast { trigger.stagger_ms_per_address * u64::from(poll.unit) } else { 0 };
-        StepTiming { wait_after: Duration::from_millis(trigger.wait_ms + stagger_ms), required: true }
-    });
     DeviceTiming {
         group,
         period: poll.period,
@@ -103,8 +98,18 @@ fn timing(poll: &BusPoll, group: usize) -> DeviceTiming {
         poll_gap: Duration::from_millis(poll.map.period_min_ms),
         busy_wait: Duration::from_millis(poll.map.busy.as_ref().map_or(0, |busy| busy.pause_ms)),
         busy_retries_max: poll.map.busy.as_ref().map_or(0, |busy| busy.retries),
-        steps: trigger.into_iter().chain(poll.plan.requests.iter().map(|_| read)).collect(),
+        steps: steps(poll),
     }
+}
+
+/// The timing of a poll's requests, as its plan is now.
+pub(super) fn steps(poll: &BusPoll) -> Vec<StepTiming> {
+    let read = StepTiming { wait_after: Duration::ZERO, required: false };
+    let trigger = poll.map.trigger.map(|trigger| {
+        let stagger_ms = if trigger.broadcast { trigger.stagger_ms_per_address * u64::from(poll.unit) } else { 0 };
+        StepTiming { wait_after: Duration::from_millis(trigger.wait_ms + stagger_ms), required: true }
+    });
+    trigger.into_iter().chain(poll.plan.requests.iter().map(|_| read)).collect()
 }
 
 /// The request of a step: the trigger write, if the instrument has one, then the reads.

@@ -175,7 +175,14 @@ async fn flush(shell: &Shell, site: &Site, field: &mut Field, out: &mut Vec<Reco
             info!(alarm = %alarm.alarm, from = alarm.from.name(), to = alarm.to.name(), why = alarm.why, "alarm transition");
         }
     }
-    shell.spool.append(std::mem::take(out), site.config().hash.short()).await?;
+    let config = site.config().hash.short();
+    for piece in pieces(std::mem::take(out)) {
+        let large = matches!(piece.first(), Some(Record::Catalogue(_)));
+        shell.spool.append(piece, config).await?;
+        if large {
+            shell.spool.barrier().await?;
+        }
+    }
     Ok(())
 }
 
@@ -190,6 +197,22 @@ fn pace(site: &Site, field: &mut Field) {
         info!(polls = polls.len(), "polls of items in an abnormal state are made more often");
         field.paced = polls.as_ref().clone();
     }
+}
+
+/// The records in order, each part of a catalogue (200 points) by itself: the disk takes them one after
+/// the other, so that a large site does not cost the memory of its whole catalogue, several times over, for good.
+fn pieces(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut pieces: Vec<Vec<Record>> = Vec::new();
+    let mut open = false;
+    for record in records {
+        let large = matches!(record, Record::Catalogue(_));
+        match pieces.last_mut().filter(|_| open && !large) {
+            Some(piece) => piece.push(record),
+            None => pieces.push(vec![record]),
+        }
+        open = !large;
+    }
+    pieces
 }
 
 async fn reload(

@@ -259,7 +259,9 @@ impl Actor {
         if admitted.is_empty() {
             return;
         }
-        let mut records = std::mem::take(&mut self.held);
+        let note = self.lost.as_ref().map(as_gap);
+        let noted = usize::from(note.is_some());
+        let mut records: Vec<Record> = note.into_iter().chain(std::mem::take(&mut self.held)).collect();
         records.extend(admitted);
         let outcome = match &mut self.store {
             Err(error) => Err(error.clone()),
@@ -267,10 +269,7 @@ impl Actor {
                 let incoming = records.len() as u64 * RECORD_BYTES_ESTIMATE;
                 store.make_room(incoming, now).and_then(|gaps| {
                     let dropped: u64 = gaps.iter().map(|g| g.count).sum();
-                    let mut all = self.lost.as_ref().map(as_gap).into_iter().collect::<Vec<_>>();
-                    all.extend(records.iter().cloned());
-                    let drafts = store.append(&all, config, now)?;
-                    for draft in drafts {
+                    for draft in store.append(&records, config, now)? {
                         if self.fresh.capacity() > 0 {
                             let _ = self.fresh.try_send(store.outgoing(draft));
                         }
@@ -294,7 +293,8 @@ impl Actor {
             }
             Err(error) => {
                 self.fail(error);
-                self.hold(records, now);
+                // The note of what was lost before is made again with the next try.
+                self.hold(records.split_off(noted), now);
             }
         }
     }

@@ -24,6 +24,10 @@ const CLOSED_STREAMS_MAX: usize = 128;
 /// sled's page cache. Small: the spool is written and read in order.
 const CACHE_BYTES: u64 = 4 << 20;
 
+/// Point names written together. sled frees what a batch replaces only after the batch, so that ten
+/// thousand names in one would cost tens of megabytes for good.
+const NAMES_TOGETHER_MAX: usize = 64;
+
 /// Kept back of the size bound for the alarm lane and the gap notes themselves.
 const ALARM_RESERVE_BYTES: u64 = 1 << 20;
 
@@ -135,8 +139,8 @@ impl SpoolStore {
 
     /// Appends a group of records: one atomic write, one flush. On success they are durable.
     pub(super) fn append(&mut self, records: &[Record], config: u64, now: At) -> Result<Vec<FrameDraft>, SpoolError> {
+        let numbers = self.numbers_of(records)?;
         let mut writes = Vec::new();
-        let numbers = self.numbers_of(records, &mut writes);
         let next = [self.next_seq(Lane::Alarm), self.next_seq(Lane::Routine)];
         let drafts = draft_frames(records, config, &numbers, next);
         let mut streams = self.streams.clone();
@@ -165,20 +169,29 @@ impl SpoolStore {
     }
 
     /// The point number of each reading, in order; a point seen for the first time gets the next one.
-    fn numbers_of(&mut self, records: &[Record], writes: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Vec<u32> {
+    /// Its name is written before any frame that uses the number: a name without frames does no harm.
+    fn numbers_of(&mut self, records: &[Record]) -> Result<Vec<u32>, SpoolError> {
         let mut numbers = Vec::with_capacity(records.len());
+        let known = self.names.len();
         for record in records {
             let Record::Reading(reading) = record else { continue };
-            let known = self.numbers.get(&reading.point).copied();
-            numbers.push(known.unwrap_or_else(|| {
+            let number = self.numbers.get(&reading.point).copied().unwrap_or_else(|| {
                 let number = self.names.len() as u32;
                 self.numbers.insert(reading.point.clone(), number);
                 self.names.push(reading.point.clone());
-                writes.push((tagged(POINT, &number.to_be_bytes()), reading.point.as_str().as_bytes().to_vec()));
                 number
-            }));
+            });
+            numbers.push(number);
         }
-        numbers
+        let fresh: Vec<(usize, &PointId)> = self.names.iter().enumerate().skip(known).collect();
+        for names in fresh.chunks(NAMES_TOGETHER_MAX) {
+            let mut batch = sled::Batch::default();
+            for (number, name) in names {
+                batch.insert(tagged(POINT, &(*number as u32).to_be_bytes()), name.as_str().as_bytes());
+            }
+            self.db.apply_batch(batch)?;
+        }
+        Ok(numbers)
     }
 
     /// Makes writes durable, all or none. A single write is no batch: sled then writes once, not twice.

@@ -144,6 +144,27 @@ fn values(event: &BusEvent) -> Option<Vec<Result<f64, Reason>>> {
 }
 
 #[tokio::test]
+async fn a_device_that_refuses_large_blocks_is_read_in_smaller_ones() {
+    let peer = tcp_peer(|seen| match seen.operand {
+        0..=3 => honest(seen),
+        _ => exception(seen, 3),
+    })
+    .await;
+    let map = RegisterMap { quantities: (0..8).map(|n| quantity(&format!("q{n}"), 40 + n)).collect(), ..map() };
+    let wanted: Vec<usize> = (0..8).collect();
+    let whole = BusPoll { plan: plan(&map, &wanted), ..poll(0, "small", 1, map) };
+    let mut bus = start(&peer.address, vec![whole], 64);
+    let good = |event: &BusEvent| matches!(event, BusEvent::Polled(r) if r.readings.iter().all(|reading| reading.quality == Quality::Good));
+    let events = bus.until(good).await;
+    let Some(BusEvent::Polled(result)) = events.last() else { panic!("a poll") };
+    let values: Vec<Option<f64>> = result.readings.iter().map(|reading| reading.value).collect();
+    assert_eq!(values, (40..48).map(|n| Some(f64::from(n))).collect::<Vec<_>>());
+    assert!(events.iter().all(|e| !matches!(e, BusEvent::DeviceDown { .. })), "a refusal is an answer");
+    assert!(bus.counters.counts().blocks_changed >= 3, "8 registers, then 4 and 4, then 2 each");
+    bus.stop.cancel();
+}
+
+#[tokio::test]
 async fn a_poll_becomes_readings_in_the_order_of_its_points() {
     let peer = tcp_peer(honest).await;
     let mut bus = start(&peer.address, vec![poll(3, "pz-01", 1, map())], 8);
