@@ -13,7 +13,8 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct Postgres {
     // Outside target/: every folder above it must be open to the user `postgres`.
-    folder: TempDir,
+    folder: PathBuf,
+    _temporary: Option<TempDir>,
     bin: PathBuf,
     port: u16,
 }
@@ -24,15 +25,30 @@ impl Postgres {
     /// # Errors
     /// When PostgreSQL is missing or does not come up.
     pub fn start() -> Result<Postgres> {
-        let folder = tempfile::Builder::new().prefix("minewatch-pg-").tempdir()?;
-        let cluster = Postgres { bin: bin_folder()?, port: free_port()?, folder };
+        let temporary = tempfile::Builder::new().prefix("minewatch-pg-").tempdir()?;
+        let folder = temporary.path().to_path_buf();
+        Postgres { folder, _temporary: Some(temporary), bin: bin_folder()?, port: free_port()? }.begin()
+    }
+
+    /// As [`Postgres::start`], in a folder that the user `postgres` can reach; it is made, and stays.
+    ///
+    /// # Errors
+    /// When PostgreSQL is missing or does not come up.
+    pub fn start_in(folder: PathBuf) -> Result<Postgres> {
+        fs::create_dir_all(&folder)?;
+        Postgres { folder, _temporary: None, bin: bin_folder()?, port: free_port()? }.begin()
+    }
+
+    fn begin(self) -> Result<Postgres> {
+        let cluster = self;
         if rustix::process::geteuid().is_root() {
-            fs::set_permissions(cluster.folder.path(), fs::Permissions::from_mode(0o755))?;
-            run(Command::new("chown").arg("postgres").arg(cluster.folder.path()))?;
+            fs::set_permissions(&cluster.folder, fs::Permissions::from_mode(0o755))?;
+            run(Command::new("chown").arg("postgres").arg(&cluster.folder))?;
         }
         let data = cluster.data();
-        run(cluster.command("initdb").args(["--no-sync", "-A", "trust", "-U", "minewatch", "-D"]).arg(&data))?;
-        let socket = cluster.folder.path().display();
+        let options = ["--no-sync", "--wal-segsize=4", "-A", "trust", "-U", "minewatch", "-D"];
+        run(cluster.command("initdb").args(options).arg(&data))?;
+        let socket = cluster.folder.display();
         let options = format!("-p {} -k {socket} -c listen_addresses=127.0.0.1 -c fsync=on", cluster.port);
         cluster.control("start", &["-o", &options])?;
         let port = cluster.port.to_string();
@@ -41,7 +57,7 @@ impl Postgres {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
     }
 
     fn command(&self, program: &str) -> Command {
@@ -59,11 +75,11 @@ impl Postgres {
     }
 
     fn control(&self, action: &str, more: &[&str]) -> Result<()> {
-        let log = self.folder.path().join("log");
+        let log = self.folder.join("log");
         // pg_ctl's server keeps our pipes open: its output must go to a file, or we would wait for ever.
         let mut command = self.command("pg_ctl");
         command.args([action, "-w", "-s", "-D"]).arg(self.data()).arg("-l").arg(&log).args(more);
-        let out = fs::File::create(self.folder.path().join("control"))?;
+        let out = fs::File::create(self.folder.join("control"))?;
         let status = command.stdout(out.try_clone()?).stderr(out).stdin(std::process::Stdio::null()).status()?;
         anyhow::ensure!(status.success(), "pg_ctl {action}: {}", fs::read_to_string(log).unwrap_or_default());
         Ok(())
@@ -87,8 +103,21 @@ impl Postgres {
     /// # Errors
     /// When `pg_ctl` fails.
     pub fn restart(&self) -> Result<()> {
-        let options = format!("-p {} -k {} -c listen_addresses=127.0.0.1", self.port, self.folder.path().display());
+        let options = format!("-p {} -k {} -c listen_addresses=127.0.0.1", self.port, self.folder.display());
         self.control("start", &["-o", &options])
+    }
+}
+
+impl Postgres {
+    /// Starts it again if it has ended.
+    ///
+    /// # Errors
+    /// When `pg_ctl` fails.
+    pub fn revive(&self) -> Result<()> {
+        match self.control("status", &[]) {
+            Ok(()) => Ok(()),
+            Err(_) => self.restart(),
+        }
     }
 }
 

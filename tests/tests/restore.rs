@@ -4,6 +4,7 @@ use anyhow::Result;
 use minewatch_tests::aggregator::{Aggregator, Setup};
 use minewatch_tests::gateway::Gateway;
 use minewatch_tests::ledger::Verdict;
+use minewatch_tests::postgres::Postgres;
 use minewatch_tests::process::{run, scratch};
 use minewatch_tests::relay::Link;
 use minewatch_tests::scene::{Plan, Scene};
@@ -11,6 +12,7 @@ use minewatch_tests::site::Site;
 use minewatch_tests::slave::CounterSlave;
 use minewatch_tests::wait::{eventually, when};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -135,19 +137,62 @@ async fn a_full_disk_at_the_site_is_said_and_explained() -> Result<()> {
     .await?;
     relay.set(Link::Refused);
     let ballast = disk.fill()?;
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    fs::remove_file(ballast)?;
-    relay.set(Link::Up);
-    if gateway.program().ended()?.is_some() {
-        gateway.restart()?;
-    }
-    eventually("the full disk is a gap or an alarm at headquarters", Duration::from_secs(60), async || {
-        let ledger = aggregator.api().ledger("gw-e2e").await?.unwrap_or_default();
-        let alarms = aggregator.api().get("/api/v1/alarms?state=all&gateway=gw-e2e").await?;
-        let gap = ["disk_full", "power_off"].iter().any(|reason| ledger["gaps"].to_string().contains(reason));
-        let alarm = alarms.to_string().contains("\"spool\"");
-        Ok(when(gap || alarm, format!("{} {alarms}", ledger["gaps"])))
+    // The site must say so itself, while it is cut off: by its own page.
+    let page = format!("http://127.0.0.1:{}/metrics", site.http_port);
+    eventually("records are refused and counted", Duration::from_secs(40), async || {
+        gateway.program().must_run()?;
+        let text = reqwest::get(&page).await?.text().await?;
+        let lost = text.lines().find(|l| l.starts_with("minewatch_spool_lost_records_total"));
+        let lost = lost.and_then(|l| l.rsplit(' ').next()).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+        Ok(when(lost >= 300.0, text))
     })
     .await?;
+    fs::remove_file(ballast)?;
+    relay.set(Link::Up);
+    eventually(
+        "both the alarm and the gap are at headquarters, and the alarm has gone",
+        Duration::from_secs(60),
+        async || {
+            gateway.program().must_run()?;
+            let journal = aggregator.api().get("/api/v1/alarms/gw-e2e/gateway.spool/journal").await.unwrap_or_default();
+            let levels: Vec<&str> =
+                journal.as_array().into_iter().flatten().filter_map(|t| t["level"].as_str()).collect();
+            let said = levels.contains(&"orange") && levels.last() == Some(&"normal");
+            let ledger = aggregator.api().ledger("gw-e2e").await?.unwrap_or_default();
+            let gaps = ledger["gaps"].as_array().cloned().unwrap_or_default();
+            let counted =
+                |gap: &serde_json::Value| gap["reason"] == "disk_full" && gap["count"].as_u64().unwrap_or(0) >= 300;
+            let whole = ledger["streams"].as_array().into_iter().flatten().all(|stream| stream["unexplained"] == 0);
+            Ok(when(said && whole && gaps.iter().any(counted), format!("{levels:?} {ledger}")))
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_below_postgresql_stops_the_acks_and_loses_nothing() -> Result<()> {
+    let folder = scratch("restore-disk-postgres")?;
+    // Outside the repository: the user `postgres` must be able to enter every folder above.
+    let place = tempfile::Builder::new().prefix("minewatch-disk-").tempdir()?;
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755))?;
+    let Some(disk) = SmallDisk::mount(place.path(), 160)? else { return Ok(()) };
+    let postgres = Postgres::start_in(disk.0.join("cluster"))?;
+    let setup = Setup { store_url: Some(postgres.url()), ..Setup::default() };
+    let scene = Scene::start_in(&Plan::small("restore-disk-postgres"), folder, &setup).await?;
+    scene.wait_reads(3).await?;
+    let ballast = disk.fill()?;
+    eventually("headquarters says that its store does not take transactions", Duration::from_secs(90), async || {
+        let system = scene.api().get("/api/v1/system").await?;
+        Ok(when(system["store"]["ok"] == false, system))
+    })
+    .await?;
+    let before = scene.slaves[0].total();
+    scene.wait_reads(5).await?;
+    assert!(scene.slaves[0].total() > before, "the site goes on sampling");
+    fs::remove_file(ballast)?;
+    // A server that ended on the full disk is started again by its service manager.
+    postgres.revive()?;
+    println!("{}", scene.settle(Duration::from_secs(120), Verdict::perfect).await?);
     Ok(())
 }

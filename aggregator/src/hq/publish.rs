@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// Messages made before the next write.
+const MADE_TOGETHER: usize = 50;
 /// Outbox rows read at once.
 const OUTBOX_READ: i64 = 200;
 /// How long an alarm of a gateway without a catalogue waits for its site path.
@@ -337,9 +339,13 @@ impl Publisher {
         }
     }
 
-    /// Puts into the next write what the window allows: alarms, then states, then values.
+    /// Puts into the next write what the window allows: alarms, then states, then values. Not all of a
+    /// burst at once: the broker works on the first messages while the next ones are made.
     fn fill(&self, burst: &mut Burst<Option<i64>>, queues: &mut Queues, places: &mut Places) {
-        while burst.has_room() {
+        for _ in 0..MADE_TOGETHER {
+            if !burst.has_room() {
+                return;
+            }
             let Some(message) = self.next(queues, places) else { return };
             let properties = self.properties.then(|| PublishProperties {
                 payload_format_indicator: Some(1),

@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Keeps the log short until told to stop.
-    pub async fn keep_log_short(self, stop: CancellationToken) {
+    pub(super) async fn keep_log_short(self, stop: CancellationToken) {
         let Some(file) = self.file.clone().filter(|_| self.dialect == Dialect::Sqlite) else {
             return stop.cancelled().await;
         };

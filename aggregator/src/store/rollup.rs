@@ -7,6 +7,7 @@ use minewatch_domain::{At, GatewayId, PointId};
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Slots deleted in one transaction, so that retention never holds up ingest for long.
 const RETENTION_SLOTS: i64 = 2;
@@ -71,8 +72,12 @@ impl Store {
         Ok(map)
     }
 
-    /// Roll-up and retention until told to stop, beside the writer.
-    pub async fn keep_up(self, keep_days: Option<u32>, stop: tokio_util::sync::CancellationToken) {
+    /// Roll-up, retention and a short write-ahead log until told to stop, beside the writer.
+    pub async fn keep_up(self, keep_days: Option<u32>, stop: CancellationToken) {
+        tokio::join!(self.clone().keep_log_short(stop.clone()), self.tend(keep_days, stop));
+    }
+
+    async fn tend(&self, keep_days: Option<u32>, stop: CancellationToken) {
         loop {
             let pause = match self.upkeep(crate::clock::now(), keep_days).await {
                 Ok(done) if done.more => BETWEEN,

@@ -12,6 +12,10 @@ use crate::instrument::{Plan, ReadRequest, plan};
 /// Illegal data address and illegal data value: what the wrong block is answered with.
 const BLOCK_EXCEPTIONS: [u8; 2] = [2, 3];
 
+/// Requests a poll may have beyond those of its file: enough to find two or three odd registers in a full
+/// block by halving. A wholly wrong file must not turn each poll into hundreds of refusals.
+const MORE_REQUESTS_MAX: usize = 16;
+
 /// What one poll knows of refused blocks.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
@@ -38,12 +42,16 @@ impl Blocks {
 
     /// The plan for the next polls, if it changes.
     pub(super) fn reshaped(&mut self, poll: &BusPoll, came_back: bool) -> Option<Plan> {
+        let stubborn = self.stubborn.take();
+        let of_the_file = || plan(&poll.map, &poll.plan.quantities().collect::<Vec<_>>());
         if came_back && self.changed {
             *self = Blocks::default();
-            let wanted: Vec<usize> = poll.plan.quantities().collect();
-            return Some(plan(&poll.map, &wanted));
+            return Some(of_the_file());
         }
-        let smaller = poll.plan.smaller(&poll.map, self.stubborn.take()?)?;
+        let smaller = poll.plan.smaller(&poll.map, stubborn?)?;
+        if smaller.requests.len() > of_the_file().requests.len() + MORE_REQUESTS_MAX {
+            return None;
+        }
         self.refused = None;
         self.changed = true;
         Some(smaller)

@@ -171,7 +171,7 @@ pub async fn run_bus(
     info!(bus = bus_id, endpoint = %config.endpoint, polls = config.polls.len(), "modbus bus started");
     let mut bus = Bus {
         link: Link::new(config.endpoint.clone(), config.connect_wait, Arc::clone(&counters), config.seed),
-        schedule: Schedule::new(timings(&config.polls), config.pause, config.seed),
+        schedule: Schedule::new(timings(&config.polls), config.pause, config.seed, config.place),
         gathered: config.polls.iter().map(|_| Gathered::default()).collect(),
         handed_over: config.polls.iter().map(|_| None).collect(),
         blocks: config.polls.iter().map(|_| Blocks::default()).collect(),

@@ -34,6 +34,10 @@ pub const SLOW_ANSWER: Duration = Duration::from_millis(1_000);
 /// device never answers, three mean that it is gone.
 pub const FAILURES_MAX: u32 = 3;
 
+/// First polls are spread over the period, but over no more than this: an instrument read once an hour is
+/// read soon after a start all the same.
+const SPREAD_MAX: Duration = Duration::from_secs(10);
+
 /// Timing of one request within a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepTiming {
@@ -167,13 +171,16 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule in which the first polls are spread over the devices' periods. `bus_gap` is
-    /// the least silence between any two requests, `seed` varies the jitter between buses.
-    pub fn new(timings: Vec<DeviceTiming>, bus_gap: Duration, seed: u64) -> Schedule {
+    /// A schedule in which the first polls are spread over the devices' periods, and over those of the other
+    /// buses: `place` is which of how many buses this is. `bus_gap` is the least silence between any two
+    /// requests, `seed` varies the jitter between buses.
+    pub fn new(timings: Vec<DeviceTiming>, bus_gap: Duration, seed: u64, place: (u32, u32)) -> Schedule {
         let count = u32::try_from(timings.len()).unwrap_or(u32::MAX).max(1);
+        let (bus, buses) = (place.0, place.1.max(1));
         let devices = (0u32..).zip(timings).map(|(index, mut timing)| {
             timing.period = timing.period.max(timing.poll_gap).max(Duration::from_millis(1));
-            let due = timing.period / count * index;
+            let step = timing.period.min(SPREAD_MAX) / count;
+            let due = step * index + step / buses * bus.min(buses - 1);
             Device {
                 own_period: timing.period,
                 timing,

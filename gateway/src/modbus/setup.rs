@@ -45,6 +45,9 @@ pub struct BusConfig {
     pub polls: Vec<BusPoll>,
     /// Varies the jitter between buses.
     pub seed: u64,
+    /// Which of how many buses this is: their first polls are spread over the period, so that a site's
+    /// readings come in a steady stream and not all at once.
+    pub place: (u32, u32),
 }
 
 impl BusConfig {
@@ -66,6 +69,7 @@ impl BusConfig {
             pause: Duration::from_millis(bus.pause_ms),
             polls,
             seed: index as u64,
+            place: (u32::try_from(index).ok()?, u32::try_from(site.buses.len()).ok()?),
         })
     }
 }

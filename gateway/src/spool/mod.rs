@@ -7,7 +7,9 @@
 
 mod actor;
 mod frames;
+mod journal;
 mod key;
+mod ledger;
 mod store;
 #[cfg(test)]
 mod tests;

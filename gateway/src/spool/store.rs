@@ -1,4 +1,4 @@
-//! The spool on disk: one sled tree, one atomic batch and one flush per group of records.
+//! The spool on disk: one tree of keys, one durable write per group of records.
 //!
 //! Invariants: a record is durable before anybody is told its sequence number; sequence numbers
 //! of a stream have no holes except those named by a gap record; every opening is a new epoch,
@@ -8,7 +8,9 @@
 mod retention;
 
 use super::frames::{FrameDraft, draft_frames};
+use super::journal::Write;
 use super::key::{self, StreamId, StreamState};
+use super::ledger::Ledger;
 use super::{Opened, SpoolError, SpoolSettings};
 use minewatch_domain::wire::{FrameV1, StreamV1, encode};
 use minewatch_domain::{AlarmTransition, At, Gap, GapReason, Lane, PointId, Record};
@@ -20,13 +22,6 @@ use std::ops::Range;
 /// Epochs without frames that are still named in a hello, so that a store restored from an old
 /// copy can be told what it lost. Older ones are forgotten.
 const CLOSED_STREAMS_MAX: usize = 128;
-
-/// sled's page cache. Small: the spool is written and read in order.
-const CACHE_BYTES: u64 = 4 << 20;
-
-/// Point names written together. sled frees what a batch replaces only after the batch, so that ten
-/// thousand names in one would cost tens of megabytes for good.
-const NAMES_TOGETHER_MAX: usize = 64;
 
 /// Kept back of the size bound for the alarm lane and the gap notes themselves.
 const ALARM_RESERVE_BYTES: u64 = 1 << 20;
@@ -63,9 +58,7 @@ pub struct Outgoing {
 }
 
 pub(super) struct SpoolStore {
-    db: sled::Db,
-    /// The file below sled, to sync it for real.
-    file: std::fs::File,
+    ledger: Ledger,
     alive: At,
     settings: SpoolSettings,
     epoch: u64,
@@ -81,17 +74,17 @@ impl SpoolStore {
     pub(super) fn open(settings: SpoolSettings, now: At, entropy: u32) -> Result<(SpoolStore, Opened), SpoolError> {
         std::fs::create_dir_all(&settings.dir).map_err(|e| SpoolError::Io(e.to_string()))?;
         let path = settings.dir.join("db");
-        let (db, damaged) = match open_db(&path) {
-            Ok(db) => (db, None),
+        let (ledger, damaged) = match Ledger::open(&path) {
+            Ok(ledger) => (ledger, None),
             Err(SpoolError::Damaged(why)) => {
                 let aside = settings.dir.join(format!("damaged-{}", now.millis()));
                 std::fs::rename(&path, &aside).map_err(|e| SpoolError::Io(e.to_string()))?;
-                (open_db(&path)?, Some(format!("{why}; kept as {}", aside.display())))
+                (Ledger::open(&path)?, Some(format!("{why}; kept as {}", aside.display())))
             }
             Err(other) => return Err(other),
         };
         let number = |key: &[u8]| -> Result<Option<u64>, SpoolError> {
-            Ok(db.get(key)?.and_then(|v| v.as_ref().try_into().ok()).map(u64::from_be_bytes))
+            Ok(ledger.get(key)?.and_then(|v| (*v).try_into().ok()).map(u64::from_be_bytes))
         };
         let last_epoch = number(K_EPOCH)?.unwrap_or(0);
         // Microseconds with random low bits: below 2^53, so that a browser reads it without loss.
@@ -99,18 +92,16 @@ impl SpoolStore {
         let epoch = fresh.max(last_epoch + 1);
         let alive = number(K_ALIVE)?.map(|us| At(us as i64));
         let catalogue = number(K_CATALOGUE)?.unwrap_or(0);
-        let (streams, last_written) = load_streams(&db)?;
-        let file = std::fs::File::open(path.join("db")).map_err(|e| SpoolError::Io(e.to_string()))?;
+        let (streams, last_written) = load_streams(&ledger)?;
         let mut store = SpoolStore {
             settings,
             epoch,
-            file,
             alive: now,
             streams,
             acked_bytes: 0,
             numbers: HashMap::default(),
             names: Vec::new(),
-            db,
+            ledger,
         };
         store.load_points()?;
         store.acked_bytes = store.measure_acked()?;
@@ -118,12 +109,11 @@ impl SpoolStore {
         for lane in Lane::ALL {
             store.streams.insert(StreamId { epoch, lane }, StreamState::default());
         }
-        let mut writes = vec![(K_EPOCH.to_vec(), epoch.to_be_bytes().to_vec()), alive_write(now)];
+        let mut writes = vec![(K_EPOCH.to_vec(), Some(epoch.to_be_bytes().to_vec())), alive_write(now)];
         for lane in Lane::ALL {
-            writes
-                .push((tagged(STREAM, &StreamId { epoch, lane }.prefix()), StreamState::default().to_bytes().to_vec()));
+            writes.push(stream_write(StreamId { epoch, lane }, StreamState::default()));
         }
-        store.commit(writes)?;
+        store.ledger.commit(writes)?;
         let opened = Opened { epoch, last_alive: last_written.max(alive), alarms, damaged, catalogue };
         Ok((store, opened))
     }
@@ -139,8 +129,8 @@ impl SpoolStore {
 
     /// Appends a group of records: one atomic write, one flush. On success they are durable.
     pub(super) fn append(&mut self, records: &[Record], config: u64, now: At) -> Result<Vec<FrameDraft>, SpoolError> {
-        let numbers = self.numbers_of(records)?;
         let mut writes = Vec::new();
+        let numbers = self.numbers_of(records, &mut writes);
         let next = [self.next_seq(Lane::Alarm), self.next_seq(Lane::Routine)];
         let drafts = draft_frames(records, config, &numbers, next);
         let mut streams = self.streams.clone();
@@ -150,67 +140,41 @@ impl SpoolStore {
             let state = streams.entry(stream).or_default();
             state.next = draft.frame.first_seq + u64::from(draft.count);
             state.bytes += value.len() as u64;
-            writes.push((tagged(FRAME, &key::frame_key(stream, draft.frame.first_seq)), value));
+            writes.push((tagged(FRAME, &key::frame_key(stream, draft.frame.first_seq)), Some(value)));
         }
         for record in records {
             match record {
                 Record::Alarm(alarm) => {
                     let json = serde_json::to_vec(alarm).map_err(|e| SpoolError::Io(e.to_string()))?;
-                    writes.push((tagged(ALARM, alarm.alarm.as_str().as_bytes()), json));
+                    writes.push((tagged(ALARM, alarm.alarm.as_str().as_bytes()), Some(json)));
                 }
-                Record::Catalogue(part) => writes.push((K_CATALOGUE.to_vec(), part.config.to_be_bytes().to_vec())),
+                Record::Catalogue(part) => {
+                    writes.push((K_CATALOGUE.to_vec(), Some(part.config.to_be_bytes().to_vec())));
+                }
                 Record::Reading(_) | Record::Gap(_) | Record::Event(_) => {}
             }
         }
         self.alive = now;
-        self.commit(writes)?;
+        self.ledger.commit(writes)?;
         self.streams = streams;
         Ok(drafts)
     }
 
     /// The point number of each reading, in order; a point seen for the first time gets the next one.
-    /// Its name is written before any frame that uses the number: a name without frames does no harm.
-    fn numbers_of(&mut self, records: &[Record]) -> Result<Vec<u32>, SpoolError> {
+    fn numbers_of(&mut self, records: &[Record], writes: &mut Vec<Write>) -> Vec<u32> {
         let mut numbers = Vec::with_capacity(records.len());
-        let known = self.names.len();
         for record in records {
             let Record::Reading(reading) = record else { continue };
-            let number = self.numbers.get(&reading.point).copied().unwrap_or_else(|| {
+            let known = self.numbers.get(&reading.point).copied();
+            numbers.push(known.unwrap_or_else(|| {
                 let number = self.names.len() as u32;
                 self.numbers.insert(reading.point.clone(), number);
                 self.names.push(reading.point.clone());
+                writes.push((tagged(POINT, &number.to_be_bytes()), Some(reading.point.as_str().as_bytes().to_vec())));
                 number
-            });
-            numbers.push(number);
+            }));
         }
-        let fresh: Vec<(usize, &PointId)> = self.names.iter().enumerate().skip(known).collect();
-        for names in fresh.chunks(NAMES_TOGETHER_MAX) {
-            let mut batch = sled::Batch::default();
-            for (number, name) in names {
-                batch.insert(tagged(POINT, &(*number as u32).to_be_bytes()), name.as_str().as_bytes());
-            }
-            self.db.apply_batch(batch)?;
-        }
-        Ok(numbers)
-    }
-
-    /// Makes writes durable, all or none. A single write is no batch: sled then writes once, not twice.
-    fn commit(&self, writes: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), SpoolError> {
-        if writes.len() == 1 {
-            for (key, value) in writes {
-                self.db.insert(key, value)?;
-            }
-        } else {
-            let mut batch = sled::Batch::default();
-            for (key, value) in writes {
-                batch.insert(key, value);
-            }
-            self.db.apply_batch(batch)?;
-        }
-        self.db.flush()?;
-        // sled only asks for the pages to be written out; the disk's own cache and the file's length
-        // need a real sync to survive a power cut.
-        self.file.sync_data().map_err(|e| SpoolError::Io(e.to_string()))
+        numbers
     }
 
     /// A frame just made durable, as it would be read back; saves the way to the disk and back.
@@ -233,7 +197,7 @@ impl SpoolStore {
         let mut out = Outgoing { range: range.start..range.start, ..Outgoing::default() };
         let (mut bytes, mut at) = (0, now);
         let (from, to) = (key::frame_key(stream, range.start), key::frame_key(stream, range.end));
-        for entry in self.db.range(tagged(FRAME, &from)..tagged(FRAME, &to)) {
+        for entry in self.ledger.range(tagged(FRAME, &from), tagged(FRAME, &to)) {
             let (found, value) = entry?;
             let Some(first) = key::first_seq(&found[1..]) else { continue };
             if bytes > 0 && bytes + value.len() > bytes_max {
@@ -264,9 +228,9 @@ impl SpoolStore {
     }
 
     #[cfg(test)]
-    pub(super) fn corrupt_for_test(&self, stream: StreamId, first_seq: u64) {
+    pub(super) fn corrupt_for_test(&mut self, stream: StreamId, first_seq: u64) {
         let key = tagged(FRAME, &key::frame_key(stream, first_seq));
-        self.db.insert(key, &b"rotten bits, not a frame"[..]).expect("insert");
+        self.ledger.note(vec![(key, Some(b"rotten bits, not a frame".to_vec()))]);
     }
 
     fn name_points(&self, out: &mut Outgoing) {
@@ -302,7 +266,7 @@ impl SpoolStore {
     }
 
     fn load_points(&mut self) -> Result<(), SpoolError> {
-        for entry in self.db.scan_prefix([POINT]) {
+        for entry in self.ledger.tagged(POINT) {
             let (_, name) = entry?;
             let point =
                 PointId::parse(&String::from_utf8_lossy(&name)).map_err(|e| SpoolError::Damaged(e.to_string()))?;
@@ -314,7 +278,7 @@ impl SpoolStore {
 
     fn load_alarms(&self) -> Result<Vec<AlarmTransition>, SpoolError> {
         let mut alarms = Vec::new();
-        for entry in self.db.scan_prefix([ALARM]) {
+        for entry in self.ledger.tagged(ALARM) {
             alarms.extend(serde_json::from_slice::<AlarmTransition>(&entry?.1).ok());
         }
         Ok(alarms)
@@ -323,9 +287,9 @@ impl SpoolStore {
 
 /// The streams as last noted, caught up with the frames written since; and when the last of those
 /// frames was taken.
-fn load_streams(db: &sled::Db) -> Result<(BTreeMap<StreamId, StreamState>, Option<At>), SpoolError> {
+fn load_streams(ledger: &Ledger) -> Result<(BTreeMap<StreamId, StreamState>, Option<At>), SpoolError> {
     let mut streams = BTreeMap::new();
-    for entry in db.scan_prefix([STREAM]) {
+    for entry in ledger.tagged(STREAM) {
         let (key, value) = entry?;
         if let (Some(id), Some(state)) = (StreamId::from_prefix(&key[1..]), StreamState::from_bytes(&value)) {
             streams.insert(id, state);
@@ -334,7 +298,7 @@ fn load_streams(db: &sled::Db) -> Result<(BTreeMap<StreamId, StreamState>, Optio
     let mut last = None;
     for (id, state) in &mut streams {
         let (from, to) = (key::frame_key(*id, state.next), key::frame_key(*id, u64::MAX));
-        for entry in db.range(tagged(FRAME, &from)..tagged(FRAME, &to)) {
+        for entry in ledger.range(tagged(FRAME, &from), tagged(FRAME, &to)) {
             let (found, value) = entry?;
             if let (Some(first), Some(sealed)) = (key::first_seq(&found[1..]), key::unseal(&value)) {
                 state.next = first + u64::from(sealed.count);
@@ -346,8 +310,12 @@ fn load_streams(db: &sled::Db) -> Result<(BTreeMap<StreamId, StreamState>, Optio
     Ok((streams, last))
 }
 
-fn alive_write(now: At) -> (Vec<u8>, Vec<u8>) {
-    (K_ALIVE.to_vec(), (now.micros() as u64).to_be_bytes().to_vec())
+fn alive_write(now: At) -> Write {
+    (K_ALIVE.to_vec(), Some((now.micros() as u64).to_be_bytes().to_vec()))
+}
+
+fn stream_write(stream: StreamId, state: StreamState) -> Write {
+    (tagged(STREAM, &stream.prefix()), Some(state.to_bytes().to_vec()))
 }
 
 fn gap(reason: GapReason, stream: StreamId, lost: Range<u64>, times: (At, At)) -> Record {
@@ -359,15 +327,4 @@ fn gap(reason: GapReason, stream: StreamId, lost: Range<u64>, times: (At, At)) -
         count: lost.end.saturating_sub(lost.start),
         seqs: Some((stream.epoch, stream.lane, lost.start, lost.end)),
     })
-}
-
-/// Opens sled. Corruption (also when sled panics over it) is told apart from "in use" and I/O
-/// errors: only a damaged spool may be moved aside.
-fn open_db(path: &std::path::Path) -> Result<sled::Db, SpoolError> {
-    let open = || sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open();
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(SpoolError::Damaged("sled could not read its log".to_owned())),
-    }
 }

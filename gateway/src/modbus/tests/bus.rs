@@ -93,6 +93,7 @@ fn start(address: &str, polls: Vec<BusPoll>, room: usize) -> Running {
         pause: Duration::ZERO,
         polls,
         seed: 1,
+        place: (0, 1),
     };
     let (out, events) = mpsc::channel(room);
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);

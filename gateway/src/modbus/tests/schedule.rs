@@ -40,7 +40,7 @@ fn simulate(
     mut answer: impl FnMut(usize, usize, Mono) -> (Duration, Verdict),
 ) -> Vec<Tally> {
     let mut tallies = vec![Tally::default(); timings.len()];
-    let mut schedule = Schedule::new(timings, Duration::ZERO, 1);
+    let mut schedule = Schedule::new(timings, Duration::ZERO, 1, (0, 1));
     let mut now = Mono::ZERO;
     for _ in 0..1_000_000 {
         if now >= length {
@@ -69,6 +69,19 @@ fn simulate(
         }
     }
     tallies
+}
+
+#[test]
+fn the_first_polls_of_a_sites_buses_are_spread_too_and_none_waits_for_long() {
+    let first = |period_ms, place| {
+        let mut schedule = Schedule::new(vec![device(0, period_ms, 1)], Duration::ZERO, 1, place);
+        match schedule.next(Mono::ZERO) {
+            Next::Until(at) => at,
+            Next::Run { .. } => Some(Mono::ZERO),
+        }
+    };
+    assert_eq!((0..4).map(|bus| first(1_000, (bus, 4))).collect::<Vec<_>>(), [0, 250, 500, 750].map(|at| Some(ms(at))));
+    assert_eq!(first(3_600_000, (3, 4)), Some(ms(7_500)), "once an hour, yet read soon after the start");
 }
 
 #[test]
@@ -219,7 +232,7 @@ fn the_wait_after_a_trigger_does_not_hold_the_bus() {
 fn a_refused_trigger_ends_the_poll_because_old_values_would_look_new() {
     let mut triggered = device(0, 60_000, 2);
     triggered.steps[0] = StepTiming { wait_after: ms(10), required: true };
-    let mut schedule = Schedule::new(vec![triggered], Duration::ZERO, 1);
+    let mut schedule = Schedule::new(vec![triggered], Duration::ZERO, 1, (0, 1));
     assert_eq!(schedule.next(ms(0)), Next::Run { device: 0, step: 0, skipped: 0 });
     let progress = schedule.done(0, ms(0), ms(5), Verdict::Refused);
     assert_eq!(progress, Progress::Complete { asked: 1, change: None });

@@ -1,7 +1,9 @@
 //! What may be forgotten: acknowledged frames over the kept size, and, only when the size bound is
 //! reached, the oldest routine records, each loss stated by a gap record.
 
-use super::{ALARM_RESERVE_BYTES, CLOSED_STREAMS_MAX, FRAME, STREAM, SpoolStore, alive_write, gap, tagged};
+use super::{
+    ALARM_RESERVE_BYTES, CLOSED_STREAMS_MAX, FRAME, STREAM, SpoolStore, alive_write, gap, stream_write, tagged,
+};
 use crate::spool::SpoolError;
 use crate::spool::key::{self, StreamId, StreamState};
 use minewatch_domain::{At, Gap, GapReason, Lane, RangeSet, Record};
@@ -18,9 +20,7 @@ impl SpoolStore {
         self.acked_bytes += self.bytes_between(stream, state.acked.max(state.oldest)..upto)?;
         let state = StreamState { acked: upto, ..state };
         self.streams.insert(stream, state);
-        self.db.insert(tagged(STREAM, &stream.prefix()), &state.to_bytes()[..])?;
-        let (key, value) = alive_write(self.alive);
-        self.db.insert(key, value)?;
+        self.ledger.note(vec![stream_write(stream, state), alive_write(self.alive)]);
         self.trim_acked(self.settings.keep_acked_bytes)
     }
 
@@ -51,7 +51,7 @@ impl SpoolStore {
             .collect();
         for stream in done.iter().take(done.len().saturating_sub(CLOSED_STREAMS_MAX)) {
             self.streams.remove(stream);
-            self.db.remove(tagged(STREAM, &stream.prefix()))?;
+            self.ledger.note(vec![(tagged(STREAM, &stream.prefix()), None)]);
         }
         Ok(())
     }
@@ -66,12 +66,12 @@ impl SpoolStore {
     ) -> Result<(u64, Option<(At, At)>), SpoolError> {
         let Some(mut state) = self.streams.get(&stream).copied() else { return Ok((0, None)) };
         let (mut freed, mut times) = (0, None::<(At, At)>);
-        let mut batch = sled::Batch::default();
+        let mut writes = Vec::new();
         let (from, to) = (key::frame_key(stream, state.oldest), key::frame_key(stream, limit_seq));
         if from >= to {
             return Ok((0, None));
         }
-        for entry in self.db.range(tagged(FRAME, &from)..tagged(FRAME, &to)) {
+        for entry in self.ledger.range(tagged(FRAME, &from), tagged(FRAME, &to)) {
             let (found, value) = entry?;
             let first = key::first_seq(&found[1..]).unwrap_or(state.oldest);
             if let Some(sealed) = key::unseal(&value) {
@@ -79,14 +79,14 @@ impl SpoolStore {
                 state.oldest = first + u64::from(sealed.count);
             }
             freed += value.len() as u64;
-            batch.remove(found);
+            writes.push((found, None));
             if freed >= bytes {
                 break;
             }
         }
         state.bytes = state.bytes.saturating_sub(freed);
-        batch.insert(tagged(STREAM, &stream.prefix()), &state.to_bytes()[..]);
-        self.db.apply_batch(batch)?;
+        writes.push(stream_write(stream, state));
+        self.ledger.note(writes);
         self.streams.insert(stream, state);
         Ok((freed, times))
     }
@@ -164,7 +164,7 @@ impl SpoolStore {
         }
         let (from, to) = (key::frame_key(stream, range.start), key::frame_key(stream, range.end));
         let mut sum = 0;
-        for entry in self.db.range(tagged(FRAME, &from)..tagged(FRAME, &to)) {
+        for entry in self.ledger.range(tagged(FRAME, &from), tagged(FRAME, &to)) {
             sum += entry?.1.len() as u64;
         }
         Ok(sum)
