@@ -2,6 +2,7 @@
 //! it holds, and nothing we send needs it (the gateway's resend and the outbox are the truth).
 
 use super::BrokerAddress;
+use rumqttc::v5::mqttbytes::v5::LastWill;
 use rumqttc::v5::{AsyncClient, EventLoop};
 use std::time::Duration;
 
@@ -22,8 +23,12 @@ impl Session {
     ///
     /// # Errors
     /// When the address's certificates cannot be used.
-    pub fn new(address: &BrokerAddress, client_id: &str) -> Result<Session, String> {
-        let (client, events) = AsyncClient::new(address.options(client_id)?, REQUESTS_MAX);
+    pub fn new(address: &BrokerAddress, client_id: &str, will: Option<LastWill>) -> Result<Session, String> {
+        let mut options = address.options(client_id)?;
+        if let Some(will) = will {
+            options.set_last_will(will);
+        }
+        let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
         Ok(Session { client, events })
     }
 }

@@ -103,7 +103,7 @@ async fn connected(
     stop: &CancellationToken,
     failures: &mut u32,
 ) -> Result<(), String> {
-    let Session { client, mut events } = Session::new(address, client_id)?;
+    let Session { client, mut events } = Session::new(address, client_id, None)?;
     let mut open = false;
     // Requests the event loop has not taken yet; below the channel's size, so that putting never fails.
     let mut pending = 0usize;

@@ -61,7 +61,7 @@ impl Subscriber {
     }
 
     async fn connected(&self, failures: &mut u32) -> String {
-        let Session { client, mut events } = match Session::new(&self.address, &self.client_id) {
+        let Session { client, mut events } = match Session::new(&self.address, &self.client_id, None) {
             Ok(session) => session,
             Err(error) => return error,
         };

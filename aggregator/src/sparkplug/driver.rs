@@ -115,7 +115,10 @@ impl Sparkplug {
         let node = Node::new(gateway.clone(), &group, bd_seq);
         let death = node.death(clock::now());
         let will = LastWill::new(death.topic, death.payload, QoS::AtLeastOnce, false, None);
-        let session = Session::new(&self.address, &format!("{}-{gateway}", self.client_id), Some(will));
+        let session = match Session::new(&self.address, &format!("{}-{gateway}", self.client_id), Some(will)) {
+            Ok(session) => session,
+            Err(error) => return Some(error),
+        };
         let host = if self.config.primary_host.is_some() { Host::Unknown } else { Host::Unneeded };
         let connection = Connection { face: self, gateway, node, host, client: session.client.clone() };
         connection.run(session, failures, stop).await

@@ -4,7 +4,7 @@ use minewatch_aggregator::ingest::admit::{Admitted, admit};
 use minewatch_domain::At;
 
 /// The target.
-pub fn body(data: &[u8]) {
+pub(crate) fn body(data: &[u8]) {
     let split = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let topic = String::from_utf8_lossy(&data[..split]);
     let payload = data.get(split + 1..).unwrap_or_default();

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// The first byte says how; the rest is sent after the request has come.
-pub fn body(data: &[u8]) {
+pub(crate) fn body(data: &[u8]) {
     let Some((how, answer)) = data.split_first() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let words = runtime.block_on(ask(how % 2 == 0, answer.to_vec()));

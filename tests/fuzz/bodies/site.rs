@@ -5,7 +5,7 @@ use minewatch_gateway::config::{Texts, build};
 use minewatch_gateway::instrument::RegisterMap;
 
 /// The target.
-pub fn body(data: &[u8]) {
+pub(crate) fn body(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split('\u{c}').map(str::to_owned);
     let site = parts.next().unwrap_or_default();

@@ -54,7 +54,7 @@ impl Drop for Witness<'_> {
 }
 
 /// Runs `body` on the seeds and on `rounds` changed ones.
-pub fn run(seeds: &[Vec<u8>], rounds: usize, mut body: impl FnMut(&[u8])) {
+pub(crate) fn run(seeds: &[Vec<u8>], rounds: usize, mut body: impl FnMut(&[u8])) {
     assert!(!seeds.is_empty(), "a target without seeds tests nothing");
     let mut random = Random(0x6d69_6e65);
     for seed in seeds {

@@ -3,7 +3,7 @@
 use minewatch_domain::topics;
 
 /// The target.
-pub fn body(data: &[u8]) {
+pub(crate) fn body(data: &[u8]) {
     let topic = String::from_utf8_lossy(data);
     if let Some((gateway, _)) = topics::parse_up(&topic) {
         let below = format!("{}/gw/{gateway}/", topics::ROOT);

@@ -3,7 +3,7 @@
 use minewatch_domain::wire::{AckV1, BatchV1, SessionV1, StatusV1, decode, encode};
 
 /// The target.
-pub fn body(data: &[u8]) {
+pub(crate) fn body(data: &[u8]) {
     if let Ok(session) = decode::<SessionV1>(data) {
         assert_eq!(decode::<SessionV1>(&encode(&session)).as_ref(), Ok(&session));
     }
