@@ -9,7 +9,7 @@ use minewatch_tests::slave::{COUNTERS_FROM, now_us};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -100,12 +100,16 @@ fn latencies_ms(scene: &Scene, arrivals: &[(i64, String, Vec<u8>)]) -> Result<Ve
             handed.insert(Site::counter_point(index, register), slave.handed_out(register));
         }
     }
-    let mut latencies = Vec::new();
+    let (mut latencies, mut seen) = (Vec::new(), HashSet::new());
     for (at_us, topic, payload) in arrivals {
         if !topic.ends_with("/value") {
             continue;
         }
         let event: serde_json::Value = serde_json::from_slice(payload)?;
+        // State is published again now and then, under the same id, for those who come late.
+        if !seen.insert(event["id"].to_string()) {
+            continue;
+        }
         let point = event["data"]["point"].as_str().unwrap_or_default();
         let value = event["data"]["value"].as_f64();
         let sampled = value.and_then(|v| handed.get(point)?.get(v as usize - 1));
