@@ -63,7 +63,7 @@ fn planted_impossible_values_are_flagged_and_the_record_itself_is_not_torn_apart
     let series = level_series(&rows);
     let values: Vec<f64> = series.values().map(|(_, value)| value).collect();
     assert!(values.iter().all(|value| *value >= 1.39 - 0.005), "the file itself has no negative level");
-    let mut filter = Hampel::new(11, 5.0, 0.02);
+    let mut filter = Hampel::new(11, 8.0, 0.02);
     let (mut planted, mut found, mut false_flags) = (0, 0, 0);
     for (index, value) in values.iter().enumerate() {
         let spike = index % 997 == 500;

@@ -85,7 +85,7 @@ pub(crate) fn spool() -> Result<Vec<Metric>> {
 /// The dam model: 10,000 points at 1 Hz, as a share of one core.
 pub(crate) fn dam() -> Result<Vec<Metric>> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(repository()).args(["bench", "-q", "-p", "minewatch-gateway", "--bench", "dam"]);
+    command.current_dir(repository()).args(["bench", "-q", "-p", "minewatch-dam", "--bench", "eval"]);
     let (mut percents, mut last) = (Vec::new(), serde_json::Value::Null);
     for _ in 0..3 {
         let printed = run(&mut command)?;

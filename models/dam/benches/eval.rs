@@ -4,6 +4,8 @@
 //! validation of 2,000 points. Values wander across their limits, so that levels and proofs are made.
 //! Prints one JSON line: `{"name", "core_percent", "points", "levels"}`.
 
+#![expect(clippy::disallowed_methods, reason = "a bench reads a clock; the model does not")]
+
 use minewatch_dam::Moment;
 use minewatch_dam::dam_file::DamFile;
 use minewatch_dam::model::{DamModel, Finding, Plan};
