@@ -15,6 +15,7 @@ pub mod live;
 pub mod metrics;
 pub mod notify;
 pub mod people;
+pub mod procurement;
 pub mod regulator;
 pub mod run;
 pub mod sparkplug;

@@ -1,7 +1,7 @@
 //! `aggregator`: run, check a configuration, or print the interface description.
 
 use clap::{Parser, Subcommand};
-use minewatch_aggregator::{api, broker, config::Config, hq, run};
+use minewatch_aggregator::{api, broker, config::Config, hq, procurement, run};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +43,9 @@ enum Command {
         #[command(subcommand)]
         what: NotifyCommand,
     },
+    /// Procurement red flags over files, in batch.
+    #[command(subcommand)]
+    Procurement(procurement::Procurement),
     /// The embedded broker's process; started by `run`.
     #[command(hide = true)]
     Broker {
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
             Err(code) => return code,
         },
         Command::Asyncapi { schema } => hq::print_contract(schema.as_deref()),
+        Command::Procurement(command) => procurement::run(&command),
         Command::Openapi => {
             println!("{}", api::openapi());
             Ok(())

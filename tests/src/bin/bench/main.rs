@@ -7,6 +7,7 @@
 mod gateway;
 mod ingest;
 mod micro;
+mod procurement;
 mod report;
 
 use anyhow::{Result, bail};
@@ -28,6 +29,7 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["backlog_drain_x_realtime"], run: gateway::drain },
     Group { metrics: &["ingest_vs_bulk_sqlite"], run: ingest::sqlite },
     Group { metrics: &["ingest_vs_bulk_postgres"], run: ingest::postgres },
+    Group { metrics: &["ocds_mb_per_cpu_s", "ocds_cpu_vs_cardinal"], run: procurement::red_flags },
 ];
 
 fn main() -> Result<()> {

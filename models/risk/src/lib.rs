@@ -1,0 +1,7 @@
+//! Business risk: what can be found in procurement, credit, treasury and legal facts.
+//!
+//! Invariant: the same facts in the same order give the same answer; a missing fact is never taken
+//! for a harmless one. Deliberately absent: files, sockets, clocks, the store, and how a warning
+//! is handled (`models/alarm`).
+
+pub mod procurement;

@@ -1,0 +1,3 @@
+//! Procurement: red flags over contracting processes.
+
+pub mod ocds;
