@@ -50,10 +50,10 @@ fn process(out: &mut impl Write, random: &mut StdRng, n: u32) -> Result<()> {
             random.random_range(1..29)
         )?;
     }
-    write!(
+    writeln!(
         out,
         "]}},\"awards\":[{{\"id\":\"{n}\",\"status\":\"active\",\"suppliers\":[{{\"id\":\"SUPPLIER-{}\"}}],\"items\":[\
-         {{\"id\":\"1\",\"description\":\"{}\",\"classification\":{{\"scheme\":\"UNSPSC\",\"id\":\"{:08}\"}}}}]}}]}}\n",
+         {{\"id\":\"1\",\"description\":\"{}\",\"classification\":{{\"scheme\":\"UNSPSC\",\"id\":\"{:08}\"}}}}]}}]}}",
         suppliers.first().copied().unwrap_or_default(),
         "steel pipe DN300, butt welded, coated ".repeat(8),
         random.random_range(10_000_000..99_000_000)

@@ -264,7 +264,8 @@ impl RedFlags {
         }
         let mut lowest: Option<(f64, bool)> = None;
         for bid in release.submitted() {
-            let Some((amount, currency)) = bid.price() else { continue };
+            // A bid without a price may be the lowest one.
+            let Some((amount, currency)) = bid.price() else { return };
             if self.in_main_currency(currency) && lowest.is_none_or(|(least, _)| amount < least) {
                 lowest = Some((amount, bid.is("disqualified")));
             }
