@@ -32,6 +32,7 @@ UPDATE alarms SET since_us = at_us;
 CREATE INDEX alarms_by_level ON alarms (to_level DESC, at_us DESC, gateway, alarm);
 CREATE INDEX alarms_by_company ON alarms (org_company, to_level DESC, at_us DESC, gateway, alarm);
 CREATE INDEX alarms_by_mine ON alarms (org_mine, to_level DESC, at_us DESC, gateway, alarm);
+CREATE INDEX alarms_by_domain ON alarms (domain, to_level DESC, at_us DESC, gateway, alarm);
 CREATE INDEX alarms_by_gateway ON alarms (gateway, to_level DESC, at_us DESC, alarm);
 CREATE INDEX alarms_standing ON alarms (to_level DESC, at_us DESC, gateway, alarm) WHERE standing = 1;
 CREATE INDEX alarms_timer ON alarms (timer_us) WHERE timer_us IS NOT NULL;

@@ -9,7 +9,7 @@ use crate::config::{BrokerMode, Config};
 use crate::hq::{Board, Publisher};
 use crate::ingest::acks::{self, Acks};
 use crate::ingest::subscribe::Subscriber;
-use crate::ingest::{INPUTS_MAX, Input};
+use crate::ingest::{INPUTS_MAX, ORDERS_MAX};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::store::{Committer, Store};
@@ -105,7 +105,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     let (live, board, health) = (Live::new(instance >> 11), Board::default(), Health::working());
     let sites = recall(&store, &live).await.context("reading the store")?;
     let ((acks, ack_queue), heard_by) = (Acks::new(instance, metrics.clone()), metrics.clone());
-    let (inputs, inbox) = mpsc::channel::<Input>(INPUTS_MAX);
+    let ((inputs, inbox), (orders, order_inbox)) = (mpsc::channel(INPUTS_MAX), mpsc::channel(ORDERS_MAX));
     let (sources, stop) = (CancellationToken::new(), CancellationToken::new());
     let client = |role: &str| format!("minewatch-{}-{role}-{instance:016x}", config.name);
 
@@ -131,11 +131,12 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         inputs,
         metrics: metrics.clone(),
         sites,
+        rules: Arc::clone(&config.rules),
     };
     let outward = Outward::new(&config, (&store, &heard_by, &live), (&shared, &address), instance);
     let told =
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
-    let writer = Writer::new(Committer::new(store.clone()), told, started);
+    let writer = Writer::new(Committer::new(store.clone(), Arc::clone(&config.rules)), told, started);
     let api = Api {
         store: store.clone(),
         live,
@@ -145,14 +146,15 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         started,
         broker_url: address.url(),
         embedded: listening.is_some(),
+        orders,
+        rules: Arc::clone(&config.rules),
         token: config.read_token.as_deref().map(Arc::from),
         notify: config.notify.clone(),
     };
-
     let (http_address, mut tasks) = (http.local_addr()?, JoinSet::new());
     tasks.spawn(named("ingest", subscriber.run(sources.clone())));
     tasks.spawn(named("headquarters topics", publisher.run(sources.clone())));
-    tasks.spawn(named("writer", writer.run(inbox)));
+    tasks.spawn(named("writer", writer.run(inbox, order_inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
     tasks.spawn(named("http", api::serve(http, api, sources.clone())));
     outward.spawn(&mut tasks, &sources);
@@ -162,9 +164,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     if print_ready {
         ready(&heard_by, http_address, &address, listening, instance).await;
     }
-    let outcome = until_stopped(tasks, &sources, &stop).await;
-    store.close().await;
-    outcome
+    until_stopped(tasks, &sources, &stop, &store).await
 }
 
 /// Waits until gateways are heard, so that what is sent after the ready line arrives; five seconds at most.
@@ -197,6 +197,7 @@ async fn until_stopped(
     mut tasks: JoinSet<&'static str>,
     sources: &CancellationToken,
     stop: &CancellationToken,
+    store: &Store,
 ) -> Result<()> {
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     let outcome = tokio::select! {
@@ -214,6 +215,7 @@ async fn until_stopped(
     if drained.is_err() {
         tracing::error!("not everything could be finished in time");
     }
+    store.close().await;
     outcome
 }
 

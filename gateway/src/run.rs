@@ -39,6 +39,9 @@ const SIREN_EVENTS_MAX: usize = 32;
 /// Requests of the local page waiting for the site task; more are told to come again.
 const INBOX_MAX: usize = 16;
 
+/// Results of operator commands waiting for the link; more are dropped, headquarters asks again.
+const RESULTS_MAX: usize = 64;
+
 /// Longest time from the stop signal to the end.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -60,23 +63,21 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
     let running = spool::open(spool_settings(&config)).context("cannot open the spool")?;
     let (spool, opened, spool_thread) = (running.handle, running.opened, running.thread);
     info!(gateway = %config.gateway, epoch = opened.epoch, config = config.hash.hex(), "gateway starting");
-    let mut site =
-        Site::new(Arc::clone(&config), AlarmBook::restore(opened.alarms.clone(), opened.epoch), now).map_err(listed)?;
+    let book = AlarmBook::restore(opened.alarms.clone(), opened.epoch).with_handling(opened.handling.clone());
+    let mut site = Site::new(Arc::clone(&config), book, now).map_err(listed)?;
     let known = opened.catalogue == config.hash.short();
     let opening = site.opening(opened.last_alive, opened.damaged.as_deref(), known, now);
 
-    let stop = CancellationToken::new();
-    let stop_uplink = CancellationToken::new();
+    let (stop, stop_uplink) = (CancellationToken::new(), CancellationToken::new());
     let (config_hash, hash_seen) = watch::channel(config.hash.short());
     let (show_link, link) = watch::channel(UplinkView { since: started, ..UplinkView::default() });
     let (requests, inbox) = mpsc::channel(INBOX_MAX);
+    let (tell_results, results) = mpsc::channel(RESULTS_MAX);
+    let commands = requests.clone();
     let counters: Counters = Arc::default();
     let listener = tokio::net::TcpListener::bind(config.http_listen).await.context("cannot open the local page")?;
     if print_ready {
-        println!(
-            "{}",
-            serde_json::json!({ "ready": true, "http": listener.local_addr()?.to_string(), "epoch": opened.epoch })
-        );
+        println!("{}", ready_line(&listener, opened.epoch)?);
     }
 
     let mut stages = Stages::new();
@@ -84,6 +85,7 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
         spool: spool.clone(),
         link: link.clone(),
         config_hash,
+        results: tell_results,
         start_field: {
             let counters = Arc::clone(&counters);
             Box::new(move |config, wanted| start_field(config, wanted, &counters))
@@ -105,6 +107,8 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
         config_hash: hash_seen,
         started,
         view: show_link,
+        commands,
+        results,
     };
     let uplink_stop = stop_uplink.clone();
     let mut uplink = tokio::spawn(uplink::run(up, uplink_stop));
@@ -121,6 +125,12 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("spool thread panicked"))?;
     info!("gateway stopped");
     outcome
+}
+
+/// One line for whoever started us with the port left open.
+fn ready_line(listener: &tokio::net::TcpListener, epoch: u64) -> anyhow::Result<String> {
+    let http = listener.local_addr()?.to_string();
+    Ok(serde_json::json!({ "ready": true, "http": http, "epoch": epoch }).to_string())
 }
 
 /// The site task's last records reach the spool before the uplink is told to stop, so that they

@@ -2,29 +2,36 @@
 //!
 //! Invariant: read-only; every parameter and every answer is bounded. Deliberately absent: writes.
 
+mod acts;
+mod cases;
 mod complete;
 mod console;
+mod organisation;
 mod outward;
+mod pack;
 mod query;
 mod routes;
 mod stream;
 pub mod types;
 pub mod view;
 
+use crate::ingest::Input;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::people::{Action, Actor, Denied};
+use crate::rules::Rules;
 use crate::store::{Store, StoreError};
 use crate::system::Health;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use minewatch_domain::At;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
@@ -47,6 +54,10 @@ pub struct Api {
     pub broker_url: String,
     /// Whether it is ours.
     pub embedded: bool,
+    /// Where orders of people go.
+    pub orders: mpsc::Sender<Input>,
+    /// How alarms behave.
+    pub rules: Arc<Rules>,
     /// What readers must show.
     pub token: Option<Arc<str>>,
     /// Channels.
@@ -115,7 +126,20 @@ impl IntoResponse for Problem {
         outward::kpi,
         outward::channels,
         outward::notices,
-        outward::schema
+        outward::schema,
+        acts::annunciator,
+        acts::act,
+        acts::actions,
+        acts::requests,
+        acts::grant,
+        cases::list,
+        cases::detail,
+        cases::act,
+        cases::add_evidence,
+        cases::get_evidence,
+        pack::pack,
+        organisation::get_all,
+        organisation::change
     )
 )]
 struct Description;
@@ -136,6 +160,21 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/alarms", get(routes::alarms))
         .route("/api/v1/alarms/{gateway}/{alarm}/journal", get(routes::journal))
         .route("/api/v1/events", get(routes::events))
+        .route("/api/v1/annunciator", get(acts::annunciator))
+        .route("/api/v1/alarms/{gateway}/{alarm}/actions", get(acts::actions))
+        .route("/api/v1/alarms/{gateway}/{alarm}/{act}", post(acts::act))
+        .route("/api/v1/requests", get(acts::requests))
+        .route("/api/v1/requests/{id}/grant", post(acts::grant))
+        .route("/api/v1/cases", get(cases::list))
+        .route("/api/v1/cases/{id}", get(cases::detail))
+        .route("/api/v1/cases/{id}/{act}", post(cases::act))
+        .route(
+            "/api/v1/cases/{id}/evidence",
+            post(cases::add_evidence).layer(DefaultBodyLimit::max(cases::EVIDENCE_BYTES_MAX)),
+        )
+        .route("/api/v1/cases/{id}/evidence/{sha256}", get(cases::get_evidence))
+        .route("/api/v1/cases/{id}/pack", get(pack::pack))
+        .route("/api/v1/organisation", get(organisation::get_all).post(organisation::change))
         .route("/api/v1/ledger", get(routes::ledger))
         .route("/api/v1/quarantine", get(routes::quarantine))
         .route("/api/v1/system", get(routes::system))

@@ -1,5 +1,6 @@
 //! From text to [`Config`], collecting every problem.
 
+use super::rules::rules;
 use super::{BrokerMode, Config, Raw, credentials};
 use crate::broker::BrokerAddress;
 use crate::notify::NotifyConfig;
@@ -30,6 +31,8 @@ const KEYS: &[(&str, &[&str])] = &[
     ("store", &["url", "url_file", "keep_days"]),
     ("http", &["listen", "read_token_file"]),
     ("log", &["format"]),
+    ("alarms", &["latch_red", "rearm_hours", "shelve_hours_max", "out_of_service_days_max"]),
+    ("cases", &["level_min", "reopen_days", "deadlines"]),
 ];
 
 /// Sections that are read, and checked, where they are used.
@@ -50,8 +53,10 @@ fn unknown_keys(table: &toml::Table, problems: &mut Vec<String>) {
             // Sections with lists of tables check their own keys.
             (None, toml::Value::Table(_)) if OWN_CHECK.contains(&key.as_str()) => {}
             (None, _) if key == "name" => {}
-            (None, _) => problems
-                .push(format!("{key}: unknown key; known: name, broker, store, http, log, {}", OWN_CHECK.join(", "))),
+            (None, _) => problems.push(format!(
+                "{key}: unknown key; known: name, broker, store, http, log, alarms, cases, {}",
+                OWN_CHECK.join(", ")
+            )),
         }
     }
 }
@@ -198,6 +203,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
         ));
     }
     let log_json = log_json(raw.log.format.as_deref(), &mut problems);
+    let rules = std::sync::Arc::new(rules(&raw.alarms, &raw.cases, &mut problems));
     let keep_days = (keep_days > 0).then_some(keep_days);
     let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
     match problems.is_empty() {
@@ -213,6 +219,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
             read_token,
             log_json,
             notify,
+            rules,
         }),
         false => Err(problems),
     }

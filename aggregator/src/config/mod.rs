@@ -5,10 +5,14 @@
 //! single-machine set-up on loopback.
 
 mod check;
+mod rules;
+
+use rules::{RawAlarms, RawCases};
 
 use crate::broker::{BrokerAddress, Credentials};
 use crate::notify::NotifyConfig;
 use crate::regulator::RegulatorConfig;
+use crate::rules::Rules;
 use crate::sparkplug::SparkplugConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -54,6 +58,8 @@ pub struct Config {
     pub sparkplug: SparkplugConfig,
     /// Exports to regulators.
     pub regulator: RegulatorConfig,
+    /// How alarms and cases behave.
+    pub rules: Arc<Rules>,
 }
 
 /// What the file may say.
@@ -68,6 +74,8 @@ struct Raw {
     notify: Option<toml::Table>,
     sparkplug: Option<toml::Table>,
     regulator: Option<toml::Table>,
+    alarms: RawAlarms,
+    cases: RawCases,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,8 +1,12 @@
 //! Headquarters messages as CloudEvents 1.0 structured JSON, and their topic leaves. Pure.
 
 use crate::clock;
+use crate::handling::HandlingView;
 use crate::live::{Latest, Link, LinkState};
-use minewatch_domain::{AlarmTransition, At, CataloguePoint, GatewayId, Level, PointId, Quality, Reason, SitePath};
+use minewatch_alarm::{Case, Field};
+use minewatch_domain::{
+    AlarmTransition, At, CataloguePoint, GatewayId, Level, OrgPath, PointId, Quality, Reason, SitePath,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -76,8 +80,14 @@ fn envelope(kind: &str, id: &str, gateway: &GatewayId, subject: &str, at: At, da
     serde_json::to_string(&envelope).unwrap_or_default()
 }
 
-/// The messages of one alarm transition: the event always, the state when this is the state.
-pub fn alarm(gateway: &GatewayId, alarm: &AlarmTransition, state: bool, now: At) -> Vec<Outgoing> {
+/// The messages of one alarm: the event of a transition that is new, the state when this is the state.
+pub fn alarm(
+    gateway: &GatewayId,
+    alarm: &AlarmTransition,
+    (is_new, state): (bool, bool),
+    handling: Option<&HandlingView>,
+    now: At,
+) -> Vec<Outgoing> {
     let data = json!({
         "gateway": gateway,
         "alarm": alarm.alarm,
@@ -95,15 +105,24 @@ pub fn alarm(gateway: &GatewayId, alarm: &AlarmTransition, state: bool, now: At)
         "why": alarm.why,
     });
     let id = format!("{gateway}/{}/{}", alarm.alarm, alarm.revision);
-    let message = |kind: &str, leaf: &str, retain| Outgoing {
+    let message = |kind: &str, id: &str, leaf: &str, retain, data| Outgoing {
         key: format!("{kind}:{id}"),
         leaf: format!("alarm/{gateway}.{}/{leaf}", alarm.alarm),
         retain,
-        payload: envelope(kind, &id, gateway, alarm.alarm.as_str(), alarm.at, data.clone()),
+        payload: envelope(kind, id, gateway, alarm.alarm.as_str(), alarm.at, data),
     };
-    let mut messages = vec![message("alarm.event", "event", false)];
+    let mut messages = Vec::new();
+    if is_new {
+        messages.push(message("alarm.event", &id, "event", false, data.clone()));
+    }
     if state {
-        messages.push(message("alarm.state", "state", true));
+        // What people do changes the state too: the version tells those states apart.
+        let id = handling.map_or_else(|| id.clone(), |handling| format!("{id}/{}", handling.version));
+        let mut data = data;
+        if let (serde_json::Value::Object(fields), Some(handling)) = (&mut data, handling) {
+            fields.insert("handling".to_owned(), serde_json::to_value(handling).unwrap_or_default());
+        }
+        messages.push(message("alarm.state", &id, "state", true, data));
     }
     messages
 }
@@ -114,6 +133,60 @@ const CLEARED_KEPT_MS: i64 = 30 * 86_400_000;
 /// Whether the broker keeps the state of an alarm that is at `level` since `since`.
 pub fn is_kept(level: Level, since: At, now: At) -> bool {
     level != Level::Normal || now.millis_since(since) < CLEARED_KEPT_MS
+}
+
+/// A case as subscribers and browsers see it.
+#[derive(Debug)]
+pub struct CaseSeen<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its revision.
+    pub revision: i64,
+    /// The machine.
+    pub case: &'a Case,
+    /// Its field.
+    pub field: Field,
+    /// Where.
+    pub org: &'a OrgPath,
+    /// Chinese and English title.
+    pub titles: (&'a str, &'a str),
+    /// When it was first raised.
+    pub raised: At,
+    /// Next moment at which time acts.
+    pub due: Option<At>,
+}
+
+/// The data of a case's state. No personal names: handler and verifier are ids.
+pub fn case_data(seen: &CaseSeen<'_>, now: At) -> serde_json::Value {
+    let case = seen.case;
+    json!({
+        "case": seen.id,
+        "revision": seen.revision,
+        "sequence": seen.revision,
+        "state": case.state,
+        "level": case.level,
+        "domain": seen.field,
+        "org": seen.org,
+        "title": { "zh": seen.titles.0, "en": seen.titles.1 },
+        "round": case.round,
+        "escalated": case.step.saturating_sub(1),
+        "overdue": case.overdue(),
+        "handler": case.handler,
+        "raised_at": clock::text(seen.raised),
+        "changed_at": clock::text(now),
+        "due_at": seen.due.map(clock::text),
+    })
+}
+
+/// The message of a case's state.
+pub fn case(gateway: &GatewayId, seen: &CaseSeen<'_>, now: At) -> Outgoing {
+    let id = format!("case/{}/{}", seen.id, seen.revision);
+    Outgoing {
+        key: format!("case.state:{id}"),
+        leaf: format!("case/{}/state", seen.id),
+        retain: true,
+        payload: envelope("case.state", &id, gateway, seen.id, now, case_data(seen, now)),
+    }
 }
 
 /// The leaf of a point's value.

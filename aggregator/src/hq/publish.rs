@@ -5,9 +5,11 @@ use super::event;
 use super::place::{Place, Places};
 use crate::broker::{BrokerAddress, Burst, Settled, backoff};
 use crate::clock;
+use crate::handling;
 use crate::ingest::Input;
 use crate::live::{Latest, Live};
 use crate::metrics::Metrics;
+use crate::rules::Rules;
 use crate::store::{AlarmRow, OutboxRow, Store, StoreError};
 use bytes::Bytes;
 use minewatch_domain::{GatewayId, PointId, SitePath};
@@ -15,6 +17,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, PublishProperties};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +57,8 @@ pub struct Publisher {
     pub inputs: mpsc::Sender<Input>,
     /// Counters.
     pub metrics: Metrics,
+    /// How alarms behave.
+    pub rules: Arc<Rules>,
     /// MQTT 5 properties (content type, expiry) on every message. Off on the embedded broker, which
     /// cannot hand a message with properties to an MQTT 3.1.1 subscriber.
     pub properties: bool,
@@ -330,7 +335,11 @@ impl Publisher {
             if kept && !wanted {
                 continue;
             }
-            let messages = event::alarm(&row.gateway, &transition, true, row.ingested);
+            let shown = row.handled.as_ref().map(|handled| {
+                let beside = (handled.version, handled.inhibited_by.as_deref(), handled.case_id.as_deref());
+                handling::view(&handled.state, beside, &self.rules.alarm, now)
+            });
+            let messages = event::alarm(&row.gateway, &transition, (false, true), shown.as_ref(), row.ingested);
             for state in messages.into_iter().filter(|message| message.retain) {
                 // An empty retained message removes the one before.
                 let payload = if kept { state.payload } else { String::new() };

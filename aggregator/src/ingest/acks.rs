@@ -2,7 +2,8 @@
 
 use crate::broker::{BrokerAddress, Session, backoff};
 use crate::metrics::Metrics;
-use minewatch_domain::wire::{AckKind, AckV1, MarkV1, VERSION, encode};
+use crate::store::DueCommand;
+use minewatch_domain::wire::{AckKind, AckV1, CommandV1, MarkV1, VERSION, encode};
 use minewatch_domain::{GatewayId, topics};
 use rumqttc::v5::mqttbytes::QoS;
 use tokio::sync::mpsc;
@@ -12,17 +13,24 @@ use tokio_util::sync::CancellationToken;
 /// gateway sends again and is answered then.
 pub const ACKS_MAX: usize = 8_192;
 
+/// A message to a gateway.
+#[derive(Debug)]
+pub struct Down {
+    topic: String,
+    payload: Vec<u8>,
+}
+
 /// Where acknowledgements are put.
 #[derive(Debug, Clone)]
 pub struct Acks {
     instance: u64,
-    queue: mpsc::Sender<AckV1>,
+    queue: mpsc::Sender<Down>,
     metrics: Metrics,
 }
 
 impl Acks {
     /// A queue and its reading end.
-    pub fn new(instance: u64, metrics: Metrics) -> (Acks, mpsc::Receiver<AckV1>) {
+    pub fn new(instance: u64, metrics: Metrics) -> (Acks, mpsc::Receiver<Down>) {
         let (queue, reader) = mpsc::channel(ACKS_MAX);
         (Acks { instance, queue, metrics }, reader)
     }
@@ -40,7 +48,7 @@ impl Acks {
             catalogue: 0,
         };
         fill(&mut ack);
-        if self.queue.try_send(ack).is_err() {
+        if self.queue.try_send(Down { topic: topics::ack(gateway), payload: encode(&ack) }).is_err() {
             self.metrics.acks_dropped.inc();
         }
     }
@@ -68,6 +76,19 @@ impl Acks {
         self.send(gateway, |ack| ack.nonce = nonce);
     }
 
+    /// A command of an operator; false when the queue is full: it is sent again with the next look.
+    pub fn command(&self, due: &DueCommand) -> bool {
+        let message = CommandV1 {
+            version: VERSION,
+            gateway: due.gateway.to_string(),
+            id: due.id.clone(),
+            expires_us: due.expires.micros(),
+            alarm: due.alarm.to_string(),
+            action: due.action.to_wire(),
+        };
+        self.queue.try_send(Down { topic: topics::command(&due.gateway), payload: encode(&message) }).is_ok()
+    }
+
     /// A batch that will never be taken.
     pub fn refused(&self, gateway: &GatewayId, batch: u64, reason: &str) {
         self.send(gateway, |ack| {
@@ -79,7 +100,7 @@ impl Acks {
 }
 
 /// Publishes acknowledgements until the queue closes.
-pub async fn run(address: BrokerAddress, client_id: String, mut queue: mpsc::Receiver<AckV1>, stop: CancellationToken) {
+pub async fn run(address: BrokerAddress, client_id: String, mut queue: mpsc::Receiver<Down>, stop: CancellationToken) {
     let mut failures = 0;
     loop {
         match connected(&address, &client_id, &mut queue, &stop, &mut failures).await {
@@ -99,7 +120,7 @@ pub async fn run(address: BrokerAddress, client_id: String, mut queue: mpsc::Rec
 async fn connected(
     address: &BrokerAddress,
     client_id: &str,
-    queue: &mut mpsc::Receiver<AckV1>,
+    queue: &mut mpsc::Receiver<Down>,
     stop: &CancellationToken,
     failures: &mut u32,
 ) -> Result<(), String> {
@@ -118,10 +139,9 @@ async fn connected(
                 Ok(_) => {}
                 Err(error) => return Err(error.to_string()),
             },
-            ack = queue.recv(), if open && pending < 512 => match ack {
-                Some(ack) => {
-                    let Ok(gateway) = GatewayId::parse(&ack.gateway) else { continue };
-                    let sent = client.try_publish(topics::ack(&gateway), QoS::AtLeastOnce, false, encode(&ack));
+            down = queue.recv(), if open && pending < 512 => match down {
+                Some(Down { topic, payload }) => {
+                    let sent = client.try_publish(topic, QoS::AtLeastOnce, false, payload);
                     sent.map_err(|e| e.to_string())?;
                     pending += 1;
                 }

@@ -3,7 +3,10 @@
 //! Pure. Invariant: never panics, whatever the bytes; a fact's gateway is the topic's gateway.
 //! Deliberately absent: storage, clocks, acknowledgement.
 
-use minewatch_domain::wire::{self, BatchV1, PAYLOAD_BYTES_MAX, SessionV1, StatusV1, WireError, WireRecord};
+use crate::store::CommandResult;
+use minewatch_domain::wire::{
+    self, BatchV1, CommandResultV1, PAYLOAD_BYTES_MAX, SessionV1, StatusV1, WireError, WireRecord,
+};
 use minewatch_domain::{At, GatewayId, Lane, topics};
 use std::ops::Range;
 
@@ -11,6 +14,9 @@ use std::ops::Range;
 pub const TOPIC_BYTES_MAX: usize = 256;
 /// Streams a hello may name: a spool keeps few old epochs.
 pub const HELLO_STREAMS_MAX: usize = 256;
+
+/// Longest id of a command; ours have 32 bytes.
+const COMMAND_ID_BYTES_MAX: usize = 200;
 
 /// A batch that makes sense as a whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +50,8 @@ pub enum Admitted {
     Session(GatewayId, SessionV1),
     /// Retained presence or will.
     Status(GatewayId, StatusV1),
+    /// What a gateway says to a command.
+    CommandResult(CommandResult),
 }
 
 /// Why something was refused; the name stands in the quarantine and in metrics.
@@ -138,11 +146,12 @@ pub fn admit(topic: &str, payload: &[u8], now: At) -> Result<Admitted, Refusal> 
         topics::Up::Batch(lane) => batch(&gateway, lane, payload, now).map(Admitted::Batch),
         topics::Up::Session => session(&gateway, payload).map(|s| Admitted::Session(gateway.clone(), s)),
         topics::Up::Status => status(&gateway, payload).map(|s| Admitted::Status(gateway.clone(), s)),
+        topics::Up::CommandResult => command_result(&gateway, payload).map(Admitted::CommandResult),
     };
     result.map_err(|(reason, detail)| {
         let batch = match up {
             topics::Up::Batch(_) if reason != RefusalReason::Forged => refused_batch(&gateway, payload),
-            topics::Up::Batch(_) | topics::Up::Session | topics::Up::Status => None,
+            topics::Up::Batch(_) | topics::Up::Session | topics::Up::Status | topics::Up::CommandResult => None,
         };
         refuse(reason, detail, Some(gateway), batch)
     })
@@ -202,6 +211,18 @@ fn batch(gateway: &GatewayId, lane: Lane, payload: &[u8], now: At) -> Result<Bat
         }
     }
     Ok(out)
+}
+
+fn command_result(gateway: &GatewayId, payload: &[u8]) -> Result<CommandResult, Refused> {
+    let message: CommandResultV1 = wire::decode(payload).map_err(wire_refusal)?;
+    same_gateway(gateway, &message.gateway)?;
+    if message.id.len() > COMMAND_ID_BYTES_MAX {
+        return Err((RefusalReason::Impossible, format!("command id of {} bytes", message.id.len())));
+    }
+    // PostgreSQL text takes no NUL.
+    let text = |text: &str| text.chars().take(200).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect::<String>();
+    let (id, detail) = (text(&message.id), text(&message.detail));
+    Ok(CommandResult { gateway: gateway.clone(), id, done: message.done, detail })
 }
 
 fn session(gateway: &GatewayId, payload: &[u8]) -> Result<SessionV1, Refused> {

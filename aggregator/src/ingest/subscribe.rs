@@ -113,6 +113,7 @@ impl Subscriber {
             Admitted::Session(gateway, session) => self.live.heard(gateway, Some(session), now),
             Admitted::Status(gateway, status) if status.online => self.live.heard(gateway, None, now),
             Admitted::Status(gateway, _) => self.live.offline(gateway, now),
+            Admitted::CommandResult(result) => self.live.heard(&result.gateway, None, now),
         };
         if let Some(change) = change {
             crate::writer::link(&self.live, &self.board, &change.gateway);
@@ -124,6 +125,7 @@ impl Subscriber {
                 self.put(Input::Hello(gateway, session, now)).await;
             }
             Admitted::Session(gateway, session) => self.acks.alive(&gateway, session.nonce),
+            Admitted::CommandResult(result) => self.put(Input::CommandResult(result)).await,
             Admitted::Status(..) => {}
         }
     }

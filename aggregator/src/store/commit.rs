@@ -3,17 +3,29 @@
 //! Invariant: [`Committer::commit`] returns `Ok` only after the database said the transaction is
 //! durable; after an error nothing may be acknowledged and the caches start afresh.
 
+mod lifecycle;
+
+use lifecycle::{Life, site_action};
+
 use super::bulk::{self, Row};
+use super::life::Places;
 use super::marks::{self, StreamKey, Streams};
 use super::records::{insert_event, insert_gap, point_num};
-use super::{Columns, SLOT_US, Store, StoreError, alarms, catalogue, quarantine};
+use super::{Columns, SLOT_US, Store, StoreError, catalogue, quarantine};
+use crate::handling::HandlingView;
 use crate::ingest::admit::Batch;
 use crate::ingest::{Input, Refused};
-use crate::live::{Latest, LinkChange};
+use crate::live::Latest;
+use crate::operator::{Answer, Reply};
+use crate::rules::Rules;
+use minewatch_alarm::{Action, Field};
 use minewatch_domain::wire::{MarkV1, SessionV1};
-use minewatch_domain::{AlarmTransition, At, Catalogue, Gap, GatewayId, Lane, PointId, RangeSet, Record};
+use minewatch_domain::{
+    AlarmKind, AlarmTransition, At, Catalogue, Gap, GatewayId, Lane, OrgPath, PointId, RangeSet, Record,
+};
 use sqlx::AnyConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Marks told in one answer to a hello; more would be a stream in thousands of pieces. The oldest
 /// are told first, the gateway sends the rest again and they are found to be duplicates.
@@ -77,6 +89,16 @@ pub struct Outcome {
     pub duplicates: u64,
     /// Whether the outbox got messages.
     pub outbox: bool,
+    /// Alarms whose axes changed.
+    pub handled: BTreeMap<(GatewayId, PointId), (AlarmKind, HandlingView)>,
+    /// Cases that changed.
+    pub cases: Vec<(OrgPath, Field, serde_json::Value)>,
+    /// Notices written.
+    pub notices: u64,
+    /// Whether commands wait to be sent.
+    pub commands: bool,
+    /// Answers to orders.
+    pub replies: Vec<(Reply, Answer)>,
 }
 
 /// The writing side of the store; owned by the writer task.
@@ -89,11 +111,17 @@ pub struct Committer {
     hours: HashMap<i64, At>,
     /// Newest row of each point since the last flush.
     unflushed: HashMap<i64, Row>,
+    rules: Arc<Rules>,
+    places: Places,
+    /// What sites did to alarms, in the running transaction.
+    actions: Vec<(GatewayId, PointId, Action)>,
+    /// Alarm transitions of the running transaction, applied after every stream is locked.
+    transitions: Vec<(GatewayId, AlarmTransition, At)>,
 }
 
 impl Committer {
     /// A writer of `store`.
-    pub fn new(store: Store) -> Committer {
+    pub fn new(store: Store, rules: Arc<Rules>) -> Committer {
         Committer {
             store,
             streams: Streams::default(),
@@ -101,6 +129,10 @@ impl Committer {
             gateways: HashMap::new(),
             hours: HashMap::new(),
             unflushed: HashMap::new(),
+            rules,
+            places: Places::new(),
+            transitions: Vec::new(),
+            actions: Vec::new(),
         }
     }
 
@@ -120,6 +152,7 @@ impl Committer {
             self.points.clear();
             self.gateways.clear();
             self.hours.clear();
+            self.places.clear();
         }
         result
     }
@@ -127,9 +160,11 @@ impl Committer {
     async fn attempt(&mut self, inputs: &[Input], now: At) -> Result<Outcome, StoreError> {
         let mut transaction = self.store.begin().await?;
         let mut outcome = Outcome::default();
+        self.transitions.clear();
+        self.actions.clear();
         let mut batches: BTreeMap<StreamKey, Vec<&Batch>> = BTreeMap::new();
         let mut hellos: BTreeMap<&GatewayId, (&SessionV1, At)> = BTreeMap::new();
-        let mut links: Vec<&LinkChange> = Vec::new();
+        let mut life = Life::default();
         let mut refused: Vec<&Refused> = Vec::new();
         let mut sent: Vec<i64> = Vec::new();
         for input in inputs {
@@ -140,7 +175,11 @@ impl Committer {
                 Input::Hello(gateway, session, at) => {
                     hellos.insert(gateway, (session, *at));
                 }
-                Input::Link(change) => links.push(change),
+                Input::Link(change) => life.links.push(change),
+                Input::Operator(command) => life.orders.push(command),
+                Input::CommandsSent(ids) => life.sent.extend(ids.iter().cloned()),
+                Input::CommandResult(result) => life.results.push(result),
+                Input::Tick => life.tick = true,
                 Input::Refused(payload) => refused.push(payload),
                 Input::OutboxSent(ids) => sent.extend(ids),
             }
@@ -156,9 +195,8 @@ impl Committer {
             let answer = self.hello(&mut transaction, gateway, session, at).await?;
             outcome.answers.push(answer);
         }
-        for change in links {
+        for change in &life.links {
             self.gateway(&mut transaction, &change.gateway, now).await?;
-            alarms::link(&mut transaction, change, now, &mut outcome).await?;
         }
         let quarantined =
             !refused.is_empty() || inputs.iter().any(|i| matches!(i, Input::Batch(b) if !b.impossible.is_empty()));
@@ -171,6 +209,7 @@ impl Committer {
         for id in sent {
             sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(&mut *transaction).await?;
         }
+        self.live(&mut transaction, &life, now, &mut outcome).await?;
         transaction.commit().await?;
         self.store.grew(outcome.readings);
         for row in rows {
@@ -304,14 +343,19 @@ impl Committer {
                     newest(outcome, gateway, &reading.point, latest);
                 }
                 Record::Alarm(transition) => {
-                    alarms::transition(connection, gateway, transition, batch.at, outcome).await?;
+                    self.transitions.push((gateway.clone(), transition.clone(), batch.at));
                 }
                 Record::Gap(gap) => {
                     insert_gap(connection, id, seq, gap).await?;
                     let gap = gap.clone();
                     outcome.gaps.push(GapSeen { gateway: gateway.clone(), epoch: *epoch, seq, gap });
                 }
-                Record::Event(event) => insert_event(connection, id, seq, event).await?,
+                Record::Event(event) => {
+                    insert_event(connection, id, seq, event).await?;
+                    if let Some((alarm, action)) = site_action(event) {
+                        self.actions.push((gateway.clone(), alarm, action));
+                    }
+                }
                 Record::Catalogue(part) => self.catalogue(connection, gateway, (*epoch, seq), part, outcome).await?,
             }
         }
@@ -332,6 +376,7 @@ impl Committer {
         if let Some(config) = catalogue::part(connection, gateway, position, part).await? {
             self.gateways.insert(gateway.clone(), config);
             self.points.remove(gateway);
+            self.places.remove(gateway);
             outcome.catalogues.insert(gateway.clone());
         }
         Ok(())

@@ -16,6 +16,7 @@ mod exports;
 mod history;
 mod kpi;
 mod ledger;
+mod life;
 mod marks;
 mod migrate;
 mod notices;
@@ -35,8 +36,12 @@ pub use exports::{Package, Packed};
 pub use history::History;
 pub use kpi::KpiFacts;
 pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
+pub use life::{CaseBody, CaseLine, CommandResult, DueCommand, Filter, HandledRow, Line, PageKey, Sight};
+pub(crate) use life::{RUNGS_MAX, SHIFTS_MAX, domain_of};
 pub use notices::{ChannelRow, Planned};
-pub use read::{AlarmRow, GatewayRow, HistorySample, OutboxRow, PointRow, QuarantineRow, RANGE_US_MAX, ReadingRow};
+pub use read::{
+    AlarmRow, GatewayRow, Handled, HistorySample, OutboxRow, PointRow, QuarantineRow, RANGE_US_MAX, ReadingRow,
+};
 pub use rollup::{LatestMap, Upkeep};
 
 use sqlx::any::{AnyPoolOptions, AnyRow};

@@ -3,6 +3,7 @@
 use super::{Columns, SLOT_US, Store, StoreError};
 use crate::hq::Site;
 use crate::live::Latest;
+use minewatch_alarm::Alarm;
 use minewatch_domain::{
     AlarmKind, AlarmTransition, At, CataloguePoint, GatewayId, Lane, Level, PointId, Quality, Reason, SitePath,
 };
@@ -59,6 +60,19 @@ pub struct AlarmRow {
     pub why: String,
     pub ingested: At,
     pub described: Option<CataloguePoint>,
+    pub proof: Option<String>,
+    /// The operator's side, in lists of states.
+    pub handled: Option<Handled>,
+}
+
+/// The operator's side of an alarm as stored.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Handled {
+    pub state: Alarm,
+    pub version: i64,
+    pub inhibited_by: Option<String>,
+    pub case_id: Option<String>,
 }
 
 /// A reading as stored.
@@ -157,7 +171,7 @@ impl AlarmRow {
             limit: self.limit,
             rule: self.rule.clone(),
             why: self.why.clone(),
-            proof: None,
+            proof: self.proof.clone(),
         })
     }
 }
@@ -165,7 +179,7 @@ impl AlarmRow {
 const ALARM_COLUMNS: &str = "SELECT j.gateway, j.alarm, j.revision, j.kind, j.point, j.from_level, j.to_level, j.at_us, \
     COALESCE((SELECT s.at_us FROM alarm_journal s WHERE s.gateway = j.gateway AND s.alarm = j.alarm AND \
     s.from_level = 0 AND s.revision <= j.revision ORDER BY s.revision DESC LIMIT 1), j.at_us), \
-    j.value, j.limit_value, j.rule, j.why, j.ingested_us, p.description";
+    j.value, j.limit_value, j.rule, j.why, j.ingested_us, p.description, j.proof";
 
 fn alarm_of(row: &AnyRow) -> Result<AlarmRow, StoreError> {
     let level = |code: i64| u8::try_from(code).ok().and_then(Level::from_code).unwrap_or_default();
@@ -185,6 +199,8 @@ fn alarm_of(row: &AnyRow) -> Result<AlarmRow, StoreError> {
         why: row.text(12)?,
         ingested: At(row.int(13)?),
         described: described(row.maybe_text(14)?),
+        proof: row.maybe_text(15)?,
+        handled: None,
     })
 }
 
@@ -282,11 +298,15 @@ impl Store {
         gateway: Option<&GatewayId>,
         limit: i64,
     ) -> Result<Vec<AlarmRow>, StoreError> {
+        // The page is found first, by its index; only its rows are looked up in the journal.
         let text = format!(
-            "{ALARM_COLUMNS} FROM alarms a JOIN alarm_journal j ON j.gateway = a.gateway AND j.alarm = a.alarm AND \
-             j.revision = a.revision LEFT JOIN points p ON p.gateway = j.gateway AND p.point = j.point \
-             WHERE ($1 = 0 OR a.to_level > 0) AND ($2 = '' OR a.gateway = $2) \
-             ORDER BY a.to_level DESC, j.at_us DESC, j.gateway, j.alarm LIMIT $3"
+            "{ALARM_COLUMNS}, a.lifecycle, a.version, a.inhibited_by, a.case_id FROM \
+             (SELECT * FROM alarms WHERE ($1 = 0 OR to_level > 0) AND ($2 = '' OR gateway = $2) \
+             ORDER BY to_level DESC, at_us DESC, gateway, alarm LIMIT $3) a \
+             JOIN alarm_journal j ON j.gateway = a.gateway AND j.alarm = a.alarm AND j.revision = a.revision \
+             LEFT JOIN points p ON p.gateway = j.gateway AND p.point = j.point \
+             WHERE $1 = 0 OR j.to_level > 0 \
+             ORDER BY a.to_level DESC, a.at_us DESC, a.gateway, a.alarm"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(text))
             .bind(i64::from(active))
@@ -294,7 +314,13 @@ impl Store {
             .bind(limit)
             .fetch_all(&self.reader)
             .await?;
-        rows.iter().map(alarm_of).collect()
+        let read = |row: &AnyRow| -> Result<AlarmRow, StoreError> {
+            let state = row.maybe_text(16)?.and_then(|text| serde_json::from_str(&text).ok());
+            let (version, inhibited_by, case_id) = (row.int(17)?, row.maybe_text(18)?, row.maybe_text(19)?);
+            let handled = state.map(|state| Handled { state, version, inhibited_by, case_id });
+            Ok(AlarmRow { handled, ..alarm_of(row)? })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Every transition of one alarm, by revision.

@@ -16,7 +16,7 @@ use sqlx::{Connection, Executor, Row};
 
 const START: i64 = 1_764_000_000_000_000;
 
-fn gateway() -> GatewayId {
+pub(super) fn gateway() -> GatewayId {
     GatewayId::parse("gw-1").expect("slug")
 }
 
@@ -134,10 +134,12 @@ async fn content(store: &Store) -> Vec<String> {
     all
 }
 
-async fn fresh(address: &str) -> Store {
+pub(super) async fn fresh(address: &str) -> Store {
     let store = Store::open(address).await.expect("opens");
     let tables = "readings marks streams alarm_journal alarms gaps events gateways points outbox latest catalogues \
-                  quarantine quarantine_counts hourly hourly_due meta";
+                  quarantine quarantine_counts hourly hourly_due meta alarm_actions alarm_requests commands cases \
+                  case_journal case_alarms evidence org_units responsible_parties rosters shifts ladders \
+                  escalation_steps calls notice";
     for table in tables.split_whitespace() {
         store.writer.execute(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).await.expect("empties");
     }
@@ -163,10 +165,10 @@ pub(super) fn on_both(test: impl AsyncFn(&str)) {
 }
 
 async fn apply(store: &Store, transactions: &[Vec<Input>], restart: bool) {
-    let mut committer = Committer::new(store.clone());
+    let mut committer = Committer::new(store.clone(), std::sync::Arc::default());
     for inputs in transactions {
         if restart {
-            committer = Committer::new(store.clone());
+            committer = Committer::new(store.clone(), std::sync::Arc::default());
         }
         committer.commit(inputs, At(START)).await.expect("commits");
     }
@@ -207,7 +209,10 @@ proptest! {
 fn two_writers_of_one_stream_store_every_record_once() {
     on_both(async |address| {
         let store = fresh(address).await;
-        let (mut one, mut two) = (Committer::new(store.clone()), Committer::new(store.clone()));
+        let (mut one, mut two) = (
+            Committer::new(store.clone(), std::sync::Arc::default()),
+            Committer::new(store.clone(), std::sync::Arc::default()),
+        );
         for from in [0, 10, 20, 30] {
             one.commit(&[batch(Lane::Routine, from, 10)], At(START)).await.expect("commits");
             let outcome = two.commit(&[batch(Lane::Routine, from + 5, 10)], At(START)).await.expect("commits");
@@ -239,7 +244,7 @@ fn hello() -> SessionV1 {
 fn a_hello_is_answered_with_what_the_store_really_has() {
     on_both(async |address| {
         let store = fresh(address).await;
-        let mut committer = Committer::new(store.clone());
+        let mut committer = Committer::new(store.clone(), std::sync::Arc::default());
         committer.commit(&[batch(Lane::Routine, 0, 10)], At(START)).await.expect("commits");
         // The store goes back in time behind the writer's back, as after a restored backup.
         store.writer.execute("UPDATE marks SET to_seq = 4").await.expect("restores");
@@ -257,7 +262,7 @@ fn a_hello_is_answered_with_what_the_store_really_has() {
 fn history_readings_and_newest_values_agree() {
     on_both(async |address| {
         let store = fresh(address).await;
-        let mut committer = Committer::new(store.clone());
+        let mut committer = Committer::new(store.clone(), std::sync::Arc::default());
         for from in (0..1_100).step_by(110) {
             committer.commit(&[batch(Lane::Routine, from, 110)], At(START)).await.expect("commits");
         }
@@ -299,7 +304,7 @@ fn history_readings_and_newest_values_agree() {
 fn a_failed_transaction_leaves_nothing_and_the_next_one_works() {
     on_both(async |address| {
         let store = fresh(address).await;
-        let mut committer = Committer::new(store.clone());
+        let mut committer = Committer::new(store.clone(), std::sync::Arc::default());
         committer.commit(&[batch(Lane::Routine, 0, 4)], At(START)).await.expect("commits");
         store.writer.execute("ALTER TABLE readings RENAME TO hidden").await.expect("breaks");
         assert!(committer.commit(&[batch(Lane::Routine, 4, 10)], At(START)).await.is_err());

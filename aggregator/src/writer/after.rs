@@ -73,6 +73,7 @@ impl Told {
                     }
                 }
                 Input::Link(_) | Input::Hello(..) | Input::OutboxSent(_) => {}
+                Input::Operator(_) | Input::CommandsSent(_) | Input::CommandResult(_) | Input::Tick => {}
             }
         }
         for (gateway, ranges) in &ranges {
@@ -88,7 +89,11 @@ impl Told {
         if outcome.outbox || inputs.iter().any(|input| matches!(input, Input::OutboxSent(_))) {
             self.board.outbox();
         }
+        for (reply, answer) in &outcome.replies {
+            reply.send(answer.clone());
+        }
         self.news(outcome);
+        self.handling(outcome);
         self.metrics.commits.inc();
         self.metrics.readings.inc_by(outcome.readings);
         self.metrics.duplicates.inc_by(outcome.duplicates);
@@ -130,6 +135,17 @@ impl Told {
                 About::Gateway(seen.gateway.clone(), Domain::Link),
                 &view::gap_event(&seen.gateway, seen.epoch, seen.seq, &seen.gap),
             );
+        }
+    }
+
+    fn handling(&self, outcome: &Outcome) {
+        for ((gateway, alarm), (kind, shown)) in &outcome.handled {
+            let about = About::Gateway(gateway.clone(), Domain::of_alarm_kind(kind.name()));
+            let event = serde_json::json!({ "gateway": gateway, "alarm": alarm, "handling": shown });
+            self.live.publish("handling", about, &event);
+        }
+        for (org, field, case) in &outcome.cases {
+            self.live.publish("case", About::Place(org.clone(), crate::store::domain_of(*field)), case);
         }
     }
 

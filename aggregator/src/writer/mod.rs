@@ -34,6 +34,8 @@ pub struct Writer {
     flushed: Instant,
     committed: Instant,
     listened: Instant,
+    looked: Instant,
+    commands: bool,
 }
 
 impl Writer {
@@ -42,16 +44,17 @@ impl Writer {
         // The store was just opened; the first failing commit says otherwise.
         told.metrics.store_ok.set(1);
         let now = Instant::now();
-        Writer { committer, told, started, flushed: now, committed: now, listened: now }
+        Writer { committer, told, started, flushed: now, committed: now, listened: now, looked: now, commands: true }
     }
 
     /// Runs until the inbox is closed and empty.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<Input>) {
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Input>, mut orders: mpsc::Receiver<Input>) {
         let mut tick = tokio::time::interval(TICK);
         let mut waiting: Vec<Input> = Vec::new();
         loop {
             tokio::select! {
                 biased;
+                Some(order) = orders.recv() => waiting.push(order),
                 input = inbox.recv() => match input {
                     Some(input) => waiting.push(input),
                     None => break,
@@ -59,6 +62,11 @@ impl Writer {
                 _ = tick.tick() => {}
             }
             self.silence(&mut waiting);
+            self.due(&mut waiting).await;
+            // What people ask overtakes what waits.
+            while let Ok(order) = orders.try_recv() {
+                waiting.push(order);
+            }
             let mut rows: usize = waiting.iter().map(Input::rows).sum();
             while rows < ROWS_MAX {
                 let Ok(input) = inbox.try_recv() else { break };
@@ -85,6 +93,28 @@ impl Writer {
         }
     }
 
+    /// Looks what time has to do, and sends commands to gateways.
+    async fn due(&mut self, waiting: &mut Vec<Input>) {
+        if self.looked.elapsed() < TICK && !self.commands {
+            return;
+        }
+        self.looked = Instant::now();
+        self.commands = false;
+        let (store, now) = (self.committer.store(), clock::now());
+        match store.anything_due(now).await {
+            Ok(true) => waiting.push(Input::Tick),
+            Ok(false) => {}
+            // The next commit says what is wrong with the store.
+            Err(_) => return,
+        }
+        let Ok(due) = store.commands_due(now).await else { return };
+        let sent: Vec<String> =
+            due.iter().filter(|due| self.told.acks.command(due)).map(|due| due.id.clone()).collect();
+        if !sent.is_empty() {
+            waiting.push(Input::CommandsSent(sent));
+        }
+    }
+
     /// Commits, again and again until it works; gives up only when the inbox was closed meanwhile.
     async fn commit(&mut self, waiting: &mut Vec<Input>, rows: usize, inbox: &mpsc::Receiver<Input>) {
         let mut failures = 0u32;
@@ -94,6 +124,7 @@ impl Writer {
                 Ok(outcome) => {
                     self.committed = Instant::now();
                     self.told.committed(waiting, &outcome, rows, begun.elapsed());
+                    self.commands |= outcome.commands;
                     for gateway in &outcome.catalogues {
                         self.told.site(self.committer.store(), gateway).await;
                     }

@@ -1,9 +1,10 @@
 //! The alarms of this site: one entry per alarm id, each transition with the next revision.
 //!
 //! Pure. Invariant: the revision of an alarm only rises, across restarts too (the spool remembers
-//! the last transition), so headquarters may apply transitions in any order. Deliberately absent:
-//! the operator's side (acknowledge, shelve), which belongs to the alarm lifecycle.
+//! the last transition), so headquarters may apply transitions in any order. What people did to an
+//! alarm is joined to it here as at headquarters and decides whether it sounds; evaluation goes on.
 
+use minewatch_alarm::{Action, Alarm, Condition, Handling, Settings};
 use minewatch_domain::{AlarmKind, AlarmTransition, At, Level, PointId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,12 +40,37 @@ pub struct AlarmBook {
     /// was lost would start at 1 again, and headquarters would take its alarms for old ones.
     revision_min: u64,
     last: BTreeMap<PointId, AlarmTransition>,
+    /// Condition and operator's side of every alarm.
+    states: BTreeMap<PointId, Alarm>,
 }
 
 impl AlarmBook {
     /// Continues from what the spool remembers, in the spool's new `epoch`.
     pub fn restore(remembered: Vec<AlarmTransition>, epoch: u64) -> AlarmBook {
-        AlarmBook { revision_min: epoch, last: remembered.into_iter().map(|t| (t.alarm.clone(), t)).collect() }
+        let last: BTreeMap<_, _> = remembered.into_iter().map(|t| (t.alarm.clone(), t)).collect();
+        let state = |t: &AlarmTransition| Alarm { condition: Condition::fold([t]), ..Alarm::default() };
+        let states = last.iter().map(|(alarm, transition)| (alarm.clone(), state(transition))).collect();
+        AlarmBook { revision_min: epoch, last, states }
+    }
+
+    /// Adds what people had done before the restart.
+    #[must_use]
+    pub fn with_handling(mut self, remembered: Vec<(PointId, Handling)>) -> AlarmBook {
+        for (alarm, handling) in remembered {
+            self.states.entry(alarm).or_default().handling = handling;
+        }
+        self
+    }
+
+    /// Joins what somebody did to an alarm; false when there is no such alarm here.
+    pub fn handle(&mut self, alarm: &PointId, action: &Action) -> bool {
+        match self.states.get_mut(alarm) {
+            Some(state) if self.last.contains_key(alarm) => {
+                state.handling.join(action);
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// Level in force of one alarm, and since when.
@@ -78,6 +104,8 @@ impl AlarmBook {
             why: said.why,
             proof: said.proof,
         };
+        // Revisions only rise, so the transition is always the newest.
+        let _newest = self.states.entry(alarm.clone()).or_default().condition.take(&transition);
         self.last.insert(alarm, transition.clone());
         Some(transition)
     }
@@ -89,12 +117,17 @@ impl AlarmBook {
         active
     }
 
-    /// Worst level among process alarms (points, items, the pond): what a siren listens to.
-    pub fn worst_process_level(&self) -> Level {
+    /// Worst level among process alarms (points, items, the pond) that may sound: in force, neither kept
+    /// back nor silenced since their last rise. What a siren listens to.
+    pub fn loudest_level(&self, now: At) -> Level {
         let process = |t: &&AlarmTransition| {
             matches!(t.kind, AlarmKind::Threshold | AlarmKind::Rate | AlarmKind::Item | AlarmKind::Pond)
         };
-        self.last.values().filter(process).map(|t| t.to).max().unwrap_or(Level::Normal)
+        let settings = Settings::default();
+        let sounds = |t: &&AlarmTransition| {
+            t.to != Level::Normal && self.states.get(&t.alarm).is_none_or(|state| state.sounds(&settings, now))
+        };
+        self.last.values().filter(process).filter(sounds).map(|t| t.to).max().unwrap_or(Level::Normal)
     }
 
     /// Process alarms in force whose point is not among `points` any more, and alarms of the dam model that
@@ -129,6 +162,7 @@ pub fn alarm_id(subject: &str, kind: AlarmKind) -> PointId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minewatch_alarm::{Intent, Origin};
 
     fn said(to: Level, at: i64) -> Statement {
         Statement {
@@ -145,6 +179,39 @@ mod tests {
         }
     }
 
+    fn act(book: &AlarmBook, raised: &AlarmTransition, what: Intent) -> Action {
+        book.states[&raised.alarm].action("a-1", Origin::Hq, "li", At(5), what)
+    }
+
+    #[test]
+    fn silence_and_shelf_quiet_one_rise_and_the_next_one_sounds_again() {
+        let mut book = AlarmBook::default();
+        let raised = book.state(said(Level::Orange, 1)).expect("raised");
+        assert_eq!(book.loudest_level(At(2)), Level::Orange);
+        let silence = act(&book, &raised, Intent::Silence);
+        assert!(book.handle(&raised.alarm, &silence));
+        assert_eq!(book.loudest_level(At(6)), Level::Normal);
+        book.state(said(Level::Red, 7)).expect("worse");
+        assert_eq!(book.loudest_level(At(8)), Level::Red, "a new rise sounds");
+        let shelve = Intent::Shelve { until: At(100), one_shot: false, reason: "r".into() };
+        let shelve = act(&book, &raised, shelve);
+        assert!(book.handle(&raised.alarm, &shelve));
+        assert_eq!(book.loudest_level(At(9)), Level::Red, "red is not kept back by one person");
+        let unknown = PointId::parse("other.threshold").expect("slug");
+        assert!(!book.handle(&unknown, &shelve), "an alarm that is not here");
+    }
+
+    #[test]
+    fn what_people_did_outlives_a_restart() {
+        let mut book = AlarmBook::default();
+        let raised = book.state(said(Level::Orange, 1)).expect("raised");
+        let silence = act(&book, &raised, Intent::Silence);
+        book.handle(&raised.alarm, &silence);
+        let handling = book.states[&raised.alarm].handling.clone();
+        let restarted = AlarmBook::restore(vec![raised.clone()], 9).with_handling(vec![(raised.alarm, handling)]);
+        assert_eq!(restarted.loudest_level(At(6)), Level::Normal);
+    }
+
     #[test]
     fn only_a_change_of_level_is_a_transition_and_revisions_go_on_after_a_restart() {
         let mut book = AlarmBook::default();
@@ -152,7 +219,7 @@ mod tests {
         assert_eq!((first.from, first.to, first.revision), (Level::Normal, Level::Yellow, 1));
         assert_eq!(book.state(said(Level::Yellow, 2)), None);
         let mut restarted = AlarmBook::restore(vec![first], 0);
-        assert_eq!(restarted.worst_process_level(), Level::Yellow);
+        assert_eq!(restarted.loudest_level(At(3)), Level::Yellow);
         let second = restarted.state(said(Level::Normal, 3)).expect("cleared");
         assert_eq!((second.from, second.to, second.revision), (Level::Yellow, Level::Normal, 2));
         assert!(restarted.active().is_empty());

@@ -6,6 +6,7 @@
 //! Deliberately absent: Modbus, disk, MQTT, and how a dam is judged (`minewatch_dam`).
 
 mod alarms;
+mod command;
 mod dam;
 mod point;
 mod task;
@@ -25,7 +26,7 @@ use dam::SiteDam;
 use minewatch_dam::threshold::LevelChange;
 use minewatch_domain::{AlarmKind, At, Event, EventKind, Gap, GapReason, Level, PointId, Reading, Record};
 use point::PointState;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub struct Site {
     sirens: BTreeMap<String, bool>,
     rule_version: String,
     dam: Option<SiteDam>,
+    /// Commands done lately, oldest first.
+    commands: VecDeque<String>,
 }
 
 impl Site {
@@ -86,6 +89,7 @@ impl Site {
             sirens: BTreeMap::new(),
             rule_version,
             dam,
+            commands: VecDeque::new(),
         })
     }
 
@@ -363,8 +367,8 @@ impl Site {
     }
 
     /// Whether each siren of the configuration should sound, in its order.
-    pub fn sirens_wanted(&self) -> Vec<bool> {
-        let worst = self.alarms.worst_process_level();
+    pub fn sirens_wanted(&self, now: At) -> Vec<bool> {
+        let worst = self.alarms.loudest_level(now);
         self.config.sirens.iter().map(|s| worst >= s.level_from && worst != Level::Normal).collect()
     }
 
@@ -377,6 +381,7 @@ impl Site {
         next.clock = self.clock;
         next.link_cut_since = self.link_cut_since;
         next.link_was_up = self.link_was_up;
+        next.commands = std::mem::take(&mut self.commands);
         *self = next;
         Ok(())
     }

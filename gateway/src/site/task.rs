@@ -9,6 +9,7 @@ use crate::qualify::Moment;
 use crate::siren::SirenEvent;
 use crate::spool::{SpoolHandle, SpoolView};
 use crate::uplink::{LinkState, UplinkView};
+use minewatch_domain::wire::{CommandResultV1, CommandV1};
 use minewatch_domain::{AlarmTransition, EventKind, Reading, Record};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Snapshot {
 pub enum Inbox {
     /// The local page wants to show something.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// An operator at headquarters asks for something.
+    Command(Box<CommandV1>),
     /// A configuration was read again: put it in force, or say why not.
     Reload(Result<Arc<SiteConfig>, Vec<String>>),
 }
@@ -90,6 +93,8 @@ pub struct Shell {
     pub link: watch::Receiver<UplinkView>,
     /// Told when the configuration changes.
     pub config_hash: watch::Sender<u64>,
+    /// What came of commands; a full queue drops: headquarters asks again.
+    pub results: mpsc::Sender<CommandResultV1>,
     /// Starts buses and sirens of a configuration; `wanted` are the first wishes of the sirens.
     pub start_field: StartField,
 }
@@ -105,21 +110,27 @@ pub async fn run(
     mut inbox: mpsc::Receiver<Inbox>,
     stop: tokio_util::sync::CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut field = (shell.start_field)(site.config(), &site.sirens_wanted());
+    let mut field = (shell.start_field)(site.config(), &site.sirens_wanted(clock::wall()));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut spool_view = shell.spool.view();
     let mut link = shell.link.clone();
     let mut events = Vec::with_capacity(EVENTS_TOGETHER_MAX);
     let mut out = opening;
+    let mut results: Vec<CommandResultV1> = Vec::new();
     loop {
         flush(&shell, &site, &mut field, &mut out).await?;
+        // Durable before said.
+        for result in results.drain(..) {
+            let _ = shell.results.try_send(result);
+        }
         pace(&site, &mut field);
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             request = inbox.recv() => match request {
                 Some(Inbox::Snapshot(reply)) => drop(reply.send(snapshot(&site))),
+                Some(Inbox::Command(command)) => results.push(site.command(&command, clock::wall(), &mut out)),
                 Some(Inbox::Reload(read)) => reload(&mut site, &mut shell, &mut field, read, &mut out).await,
                 None => break,
             },
@@ -163,12 +174,12 @@ fn now() -> Moment {
 }
 
 async fn flush(shell: &Shell, site: &Site, field: &mut Field, out: &mut Vec<Record>) -> anyhow::Result<()> {
+    // The siren first: it must not wait for a disk. Also without records: a shelf may have ended.
+    for (wish, wanted) in field.sirens.iter().zip(site.sirens_wanted(clock::wall())) {
+        wish.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
+    }
     if out.is_empty() {
         return Ok(());
-    }
-    // The siren first: it must not wait for a disk.
-    for (wish, wanted) in field.sirens.iter().zip(site.sirens_wanted()) {
-        wish.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
     }
     for record in out.iter() {
         if let Record::Alarm(alarm) = record {
@@ -232,7 +243,7 @@ async fn reload(
             // The old field ends first: two masters on one serial line would disturb each other.
             let old = std::mem::replace(field, Field::idle());
             (old.stop)().await;
-            *field = (shell.start_field)(site.config(), &site.sirens_wanted());
+            *field = (shell.start_field)(site.config(), &site.sirens_wanted(clock::wall()));
             shell.config_hash.send_replace(site.config().hash.short());
             info!(config = site.config().hash.hex(), "configuration applied");
             let detail = format!("{:016x} replaces {:016x}", site.config().hash.short(), before.hash.short());

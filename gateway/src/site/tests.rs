@@ -70,7 +70,7 @@ fn a_rising_pond_goes_through_the_levels_and_sounds_the_siren_from_orange() {
         let from = step as u64 * 20_000;
         let hold: Vec<_> = (0..20).map(|s| (from + s * 1_000, Some(level + 0.001 * s as f64))).collect();
         let of_the_point = feed(&mut site, &hold).into_iter().filter(|a| a.alarm.as_str() == "pond.level.threshold");
-        seen.extend(of_the_point.map(|a| (a.to, site.sirens_wanted())));
+        seen.extend(of_the_point.map(|a| (a.to, site.sirens_wanted(At(0)))));
     }
     let levels: Vec<Level> = seen.iter().map(|(level, _)| *level).collect();
     assert_eq!(levels, [Level::Blue, Level::Yellow, Level::Orange, Level::Red]);
@@ -86,7 +86,7 @@ fn a_sensor_that_falls_silent_at_red_does_not_clear_the_alarm() {
     assert_eq!(raised.last().map(|a| (a.kind, a.to)), Some((AlarmKind::Pond, Level::Red)));
     let silent: Vec<_> = (10..200).map(|s| (s * 1_000, None)).collect();
     assert_eq!(feed(&mut site, &silent), Vec::new(), "bad data neither raises nor clears");
-    assert_eq!(site.sirens_wanted(), [true]);
+    assert_eq!(site.sirens_wanted(At(0)), [true]);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn levels_of_points_items_and_pond_go_on_after_a_restart_and_end_by_good_data() 
     let config = Arc::clone(before.config());
     let mut site = Site::new(config, AlarmBook::restore(raised, 0), at(10_000)).expect("runs");
     assert_eq!(alarms(site.opening(None, None, true, at(10_000))), Vec::new(), "nothing has changed");
-    assert_eq!(site.sirens_wanted(), [true]);
+    assert_eq!(site.sirens_wanted(At(0)), [true]);
     let low: Vec<_> = (10..60).map(|s| (s * 1_000, Some(122.0 + 0.001 * s as f64))).collect();
     let ended = feed(&mut site, &low);
     let levels: Vec<_> = ended.iter().map(|a| (a.alarm.as_str(), a.to)).collect();
@@ -198,13 +198,13 @@ fn an_alarm_of_a_point_that_is_configured_no_more_is_ended_not_forgotten() {
     orphan.point = PointId::parse("gone.level").ok();
     let config = Arc::clone(before.config());
     let mut site = Site::new(config, AlarmBook::restore(vec![orphan], 0), at(0)).expect("runs");
-    assert_eq!(site.sirens_wanted(), [true]);
+    assert_eq!(site.sirens_wanted(At(0)), [true]);
     let ended = alarms(site.opening(None, None, true, at(0)));
     assert_eq!(
         ended.iter().map(|a| (a.alarm.as_str(), a.to)).collect::<Vec<_>>(),
         [("gone.level.threshold", Level::Normal)]
     );
-    assert_eq!(site.sirens_wanted(), [false]);
+    assert_eq!(site.sirens_wanted(At(0)), [false]);
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub use actor::{Running, SpoolHandle, SpoolHealth, SpoolView, open};
 pub use key::StreamId;
 pub use store::Outgoing;
 
-use minewatch_domain::{AlarmTransition, At};
+use minewatch_alarm::Handling;
+use minewatch_domain::{AlarmTransition, At, PointId};
 use std::path::PathBuf;
 
 /// Bounds of the spool.
@@ -45,6 +46,8 @@ pub struct Opened {
     pub last_alive: Option<At>,
     /// The last transition of every alarm, so that alarms continue across a restart.
     pub alarms: Vec<AlarmTransition>,
+    /// What people did to each alarm, so that a silence or a shelf outlives a restart.
+    pub handling: Vec<(PointId, Handling)>,
     /// Set when the old spool was unreadable and has been put aside.
     pub damaged: Option<String>,
     /// Configuration hash of the last catalogue written; 0 when none.

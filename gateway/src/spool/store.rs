@@ -12,8 +12,9 @@ use super::journal::Write;
 use super::key::{self, StreamId, StreamState};
 use super::ledger::Ledger;
 use super::{Opened, SpoolError, SpoolSettings};
+use minewatch_alarm::{Action, Handling};
 use minewatch_domain::wire::{FrameV1, StreamV1, encode};
-use minewatch_domain::{AlarmTransition, At, Gap, GapReason, Lane, PointId, Record};
+use minewatch_domain::{AlarmTransition, At, Event, EventKind, Gap, GapReason, Lane, PointId, Record};
 use rustc_hash::FxHasher;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
@@ -36,6 +37,7 @@ const FRAME: u8 = b'f';
 const STREAM: u8 = b's';
 const POINT: u8 = b'p';
 const ALARM: u8 = b'a';
+const HANDLING: u8 = b'h';
 
 fn tagged(tag: u8, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + key.len());
@@ -105,7 +107,7 @@ impl SpoolStore {
         };
         store.load_points()?;
         store.acked_bytes = store.measure_acked()?;
-        let alarms = store.load_alarms()?;
+        let (alarms, handling) = (store.load_alarms()?, store.load_handling()?);
         for lane in Lane::ALL {
             store.streams.insert(StreamId { epoch, lane }, StreamState::default());
         }
@@ -114,7 +116,7 @@ impl SpoolStore {
             writes.push(stream_write(StreamId { epoch, lane }, StreamState::default()));
         }
         store.ledger.commit(writes)?;
-        let opened = Opened { epoch, last_alive: last_written.max(alive), alarms, damaged, catalogue };
+        let opened = Opened { epoch, last_alive: last_written.max(alive), alarms, handling, damaged, catalogue };
         Ok((store, opened))
     }
 
@@ -142,6 +144,7 @@ impl SpoolStore {
             state.bytes += value.len() as u64;
             writes.push((tagged(FRAME, &key::frame_key(stream, draft.frame.first_seq)), Some(value)));
         }
+        let mut handling = BTreeMap::new();
         for record in records {
             match record {
                 Record::Alarm(alarm) => {
@@ -151,8 +154,13 @@ impl SpoolStore {
                 Record::Catalogue(part) => {
                     writes.push((K_CATALOGUE.to_vec(), Some(part.config.to_be_bytes().to_vec())));
                 }
+                Record::Event(event) if event.kind == EventKind::Operator => self.handled(event, &mut handling),
                 Record::Reading(_) | Record::Gap(_) | Record::Event(_) => {}
             }
+        }
+        for (alarm, joined) in handling {
+            let json = serde_json::to_vec(&joined).map_err(|e| SpoolError::Io(e.to_string()))?;
+            writes.push((tagged(HANDLING, alarm.as_bytes()), Some(json)));
         }
         self.alive = now;
         self.ledger.commit(writes)?;
@@ -274,6 +282,27 @@ impl SpoolStore {
             self.names.push(point);
         }
         Ok(())
+    }
+
+    fn load_handling(&self) -> Result<Vec<(PointId, Handling)>, SpoolError> {
+        let mut all = Vec::new();
+        for entry in self.ledger.tagged(HANDLING) {
+            let (key, value) = entry?;
+            let alarm = PointId::parse(&String::from_utf8_lossy(&key[1..])).ok();
+            all.extend(alarm.zip(serde_json::from_slice::<Handling>(&value).ok()));
+        }
+        Ok(all)
+    }
+
+    /// Joins an operator's action to what is remembered of its alarm.
+    fn handled(&self, event: &Event, joined: &mut BTreeMap<String, Handling>) {
+        let Ok(action) = serde_json::from_str::<Action>(&event.detail) else { return };
+        let stored = || {
+            let value = self.ledger.get(&tagged(HANDLING, event.subject.as_bytes())).ok().flatten()?;
+            serde_json::from_slice::<Handling>(&value).ok()
+        };
+        let handling = joined.entry(event.subject.clone()).or_insert_with(|| stored().unwrap_or_default());
+        handling.join(&action);
     }
 
     fn load_alarms(&self) -> Result<Vec<AlarmTransition>, SpoolError> {

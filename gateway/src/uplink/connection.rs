@@ -40,6 +40,8 @@ pub(super) enum Heard {
     Alive,
     /// A message on one of our `down` topics.
     Message(bytes::Bytes),
+    /// A command of an operator.
+    Command(bytes::Bytes),
     /// The connection is gone.
     Lost(String),
 }
@@ -87,10 +89,14 @@ impl Connection {
         }
         let (client, mut events) = AsyncClient::new(options, REQUESTS_MAX);
         let (tell, heard) = mpsc::channel(PACKETS_MAX);
+        let command = topics::command(gateway);
         let driver = tokio::spawn(async move {
             loop {
                 let heard = match events.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => Heard::Connected,
+                    Ok(Event::Incoming(Packet::Publish(publish))) if publish.topic == command.as_bytes() => {
+                        Heard::Command(publish.payload)
+                    }
                     Ok(Event::Incoming(Packet::Publish(publish))) => Heard::Message(publish.payload),
                     Ok(Event::Incoming(Packet::Disconnect(bye))) => {
                         Heard::Lost(format!("broker: {:?}", bye.reason_code))
@@ -113,6 +119,7 @@ impl Connection {
     /// Subscribes to the acks and says "online".
     pub(super) fn greet(&self, gateway: &GatewayId, session: u64) -> Result<(), Congested> {
         self.client.try_subscribe(topics::ack(gateway), QoS::AtLeastOnce).map_err(|_| Congested)?;
+        self.client.try_subscribe(topics::command(gateway), QoS::AtLeastOnce).map_err(|_| Congested)?;
         let online = status(gateway, session, true);
         self.client.try_publish(topics::status(gateway), QoS::AtLeastOnce, true, online).map_err(|_| Congested)
     }

@@ -5,8 +5,11 @@ use super::plan::Planner;
 use super::{LinkState, SILENCE_MS_MAX, UplinkView};
 use crate::clock;
 use crate::config::UplinkConfig;
+use crate::site::Inbox;
 use crate::spool::{Outgoing, SpoolHandle, SpoolView, StreamId};
-use minewatch_domain::wire::{AckKind, AckV1, BatchV1, SessionV1, StreamV1, VERSION, decode, encode};
+use minewatch_domain::wire::{
+    AckKind, AckV1, BatchV1, CommandResultV1, CommandV1, SessionV1, StreamV1, VERSION, decode, encode,
+};
 use minewatch_domain::{At, GatewayId, Lane, RangeSet, topics};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -51,6 +54,10 @@ pub struct Uplink {
     pub config_hash: watch::Receiver<u64>,
     /// Process start.
     pub started: At,
+    /// To the site task: commands of operators.
+    pub commands: mpsc::Sender<Inbox>,
+    /// What came of them.
+    pub results: mpsc::Receiver<CommandResultV1>,
     /// Where the state is shown.
     pub view: watch::Sender<UplinkView>,
 }
@@ -144,6 +151,11 @@ impl Serve<'_> {
                         self.ask().await?;
                     }
                 }
+                Some(result) = self.uplink.results.recv() => {
+                    // Lost with a dead link: headquarters sends the command again and is answered then.
+                    let topic = topics::command_result(&self.uplink.gateway);
+                    let _ = self.connection.publish(topic, encode(&result));
+                }
                 _ = beat.tick() => self.beat().await?,
                 () = stop.cancelled(), if self.stopping_ms.is_none() => {
                     self.stopping_ms = Some(clock::mono_ms() + PART_MS_MAX);
@@ -193,6 +205,10 @@ impl Serve<'_> {
                 info!("connected to broker");
                 self.ask().await
             }
+            Heard::Command(payload) => {
+                self.command(&payload);
+                Ok(())
+            }
             Heard::Message(payload) => match decode::<AckV1>(&payload) {
                 Ok(ack) if ack.gateway == self.uplink.gateway.as_str() => self.ack(ack).await,
                 Ok(ack) => {
@@ -204,6 +220,17 @@ impl Serve<'_> {
                     Ok(())
                 }
             },
+        }
+    }
+
+    /// Hands a command to the site task; a full inbox drops it: it is sent again.
+    fn command(&self, payload: &[u8]) {
+        match decode::<CommandV1>(payload) {
+            Ok(command) if command.gateway == self.uplink.gateway.as_str() => {
+                let _ = self.uplink.commands.try_send(Inbox::Command(Box::new(command)));
+            }
+            Ok(command) => warn!(gateway = %command.gateway, "command for another gateway ignored"),
+            Err(error) => warn!(error = %error, "unreadable command ignored"),
         }
     }
 

@@ -17,6 +17,7 @@ mod case_state;
 mod case_tests;
 mod group;
 pub mod kpi;
+mod wire;
 
 pub use action::{Action, Held, Intent, Origin, Register, TEXT_MAX};
 pub use alarm::{Acked, Alarm, Condition, Effect, Event, Handling, Refused, Settings, View};

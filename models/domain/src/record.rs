@@ -265,11 +265,13 @@ pub enum EventKind {
     LinkLost,
     /// The connection to headquarters is back.
     LinkRestored,
+    /// Somebody did something to an alarm; the detail is the action, JSON.
+    Operator,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 10] = [
+    pub const ALL: [EventKind; 11] = [
         EventKind::Started,
         EventKind::Stopped,
         EventKind::DeviceUp,
@@ -280,6 +282,7 @@ impl EventKind {
         EventKind::Siren,
         EventKind::LinkLost,
         EventKind::LinkRestored,
+        EventKind::Operator,
     ];
 
     /// Name used on the wire, in JSON and in the store.
@@ -295,6 +298,7 @@ impl EventKind {
             EventKind::Siren => "siren",
             EventKind::LinkLost => "link_lost",
             EventKind::LinkRestored => "link_restored",
+            EventKind::Operator => "operator",
         }
     }
 

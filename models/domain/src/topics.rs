@@ -17,6 +17,8 @@ pub enum Up {
     Session,
     /// Retained online/offline status (also the will).
     Status,
+    /// What the gateway says to a command.
+    CommandResult,
 }
 
 /// Batches of one lane.
@@ -39,6 +41,16 @@ pub fn ack(gateway: &GatewayId) -> String {
     format!("{ROOT}/gw/{gateway}/down/ack")
 }
 
+/// Commands to one gateway.
+pub fn command(gateway: &GatewayId) -> String {
+    format!("{ROOT}/gw/{gateway}/down/cmd")
+}
+
+/// What a gateway says to commands.
+pub fn command_result(gateway: &GatewayId) -> String {
+    format!("{ROOT}/gw/{gateway}/up/cmd-result")
+}
+
 /// Subscriptions by which an aggregator hears every gateway. `group` set: a shared subscription.
 pub fn aggregator_filters(group: Option<&str>) -> Vec<String> {
     ["up/+", "status"]
@@ -58,6 +70,7 @@ pub fn parse_up(topic: &str) -> Option<(GatewayId, Up)> {
     let up = match leaf {
         "status" => Up::Status,
         "up/session" => Up::Session,
+        "up/cmd-result" => Up::CommandResult,
         _ => Up::Batch(Lane::from_name(leaf.strip_prefix("up/")?)?),
     };
     Some((gateway, up))
@@ -73,6 +86,7 @@ mod tests {
         assert_eq!(parse_up(&batch(&gw, Lane::Alarm)), Some((gw.clone(), Up::Batch(Lane::Alarm))));
         assert_eq!(parse_up(&batch(&gw, Lane::Routine)), Some((gw.clone(), Up::Batch(Lane::Routine))));
         assert_eq!(parse_up(&session(&gw)), Some((gw.clone(), Up::Session)));
+        assert_eq!(parse_up(&command_result(&gw)), Some((gw.clone(), Up::CommandResult)));
         assert_eq!(parse_up(&status(&gw)), Some((gw, Up::Status)));
         for foreign in ["", "minewatch/v1/gw//status", "minewatch/v2/gw/a/status", "minewatch/v1/gw/a/up/x/y"] {
             assert_eq!(parse_up(foreign), None, "{foreign}");

@@ -3,7 +3,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "golden files are files")]
 
-use minewatch_domain::wire::{AckKind, AckV1, BatchV1, Frame, MarkV1, SessionV1, StreamV1, decode, encode};
+use minewatch_domain::wire::{
+    AckKind, AckV1, ActionV1, BatchV1, CommandResultV1, CommandV1, Frame, MarkV1, SessionV1, StreamV1, decode, encode,
+};
 use minewatch_domain::{
     AlarmKind, AlarmTransition, At, Event, EventKind, Gap, GapReason, Lane, Level, PointId, Quality, Reading, Reason,
     Record,
@@ -187,6 +189,31 @@ fn a_proof_that_is_too_long_is_left_out_and_the_alarm_arrives() {
     let unpacked = frame.unpack(&batch().dictionary().expect("names")).expect("unpacks");
     let record = unpacked.records.into_iter().next().expect("the alarm").record;
     assert_eq!(record, Record::Alarm(AlarmTransition { proof: None, ..proved() }));
+}
+
+#[test]
+fn command_and_result_of_version_1_keep_their_bytes() {
+    let action = ActionV1 {
+        counter: 3,
+        revision: 7,
+        level: 3,
+        occurrence: 5,
+        origin: "hq".into(),
+        by: "li".into(),
+        second: Some("wang".into()),
+        at_us: T0.micros(),
+        what: "shelve".into(),
+        until_us: Some(T0.micros() + 3_600_000_000),
+        one_shot: Some(false),
+        reason: Some("calibration".into()),
+        work_order: None,
+    };
+    let (gateway, id, alarm) = ("gw-01".to_owned(), "00ff".to_owned(), "pool.level.threshold".to_owned());
+    let expires_us = T0.micros() + 60_000_000;
+    let command = CommandV1 { version: 1, gateway: gateway.clone(), id: id.clone(), expires_us, alarm, action };
+    check("command", &command);
+    let result = CommandResultV1 { version: 1, gateway, id, done: false, detail: "why".into(), at_us: T0.micros() };
+    check("command-result", &result);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn word(publish: &Publish, seen: &mut Seen) -> Option<(String, AckV1)> {
                 ..empty
             }
         }
-        Up::Status => return None,
+        Up::Status | Up::CommandResult => return None,
     };
     Some((ack(&gateway), answer))
 }

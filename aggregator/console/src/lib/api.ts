@@ -2,7 +2,7 @@
  * The aggregator's HTTP interface as this console uses it (`docs/http-api.md`).
  *
  * Invariant: what enters is narrowed here; an unknown level or quality becomes the cautious one.
- * Deliberately absent: actions (acknowledge, shelve), they need a login first.
+ * Deliberately absent: actions (acknowledge, shelve, cases): `work.ts`, loaded with its screen.
  */
 import { parseLevel, type Level } from './levels'
 

@@ -13,6 +13,9 @@ const zh = {
   'lang.switch': 'English',
   'lang.label': '切换到英文 (English)',
   'skip': '跳到主要内容',
+  'nav.label': '页面',
+  'nav.live': '实时',
+  'nav.work': '处置与闭环',
 
   'link.connecting': '正在连接',
   'link.live': '实时',
@@ -193,6 +196,9 @@ const en: Record<Key, string> = {
   'lang.switch': '中文',
   'lang.label': 'Switch to Chinese (中文)',
   'skip': 'Skip to main content',
+  'nav.label': 'Pages',
+  'nav.live': 'Live',
+  'nav.work': 'Handling and cases',
 
   'link.connecting': 'Connecting',
   'link.live': 'Live',

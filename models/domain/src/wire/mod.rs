@@ -5,9 +5,11 @@
 //! the only ways across. A golden file per version (`models/domain/golden/`) keeps them frozen.
 //! Deliberately absent: topics (`topics`), delivery, storage.
 
+mod command;
 mod frame;
 mod v1;
 
+pub use command::{ActionV1, CommandResultV1, CommandV1};
 pub use frame::{Frame, PointDictionary, Unpacked, WireRecord};
 pub use v1::{
     AckKind, AckV1, AlarmV1, BatchV1, CatalogueV1, EventV1, FrameV1, GapV1, MarkV1, ReadingsV1, SessionV1, StatusV1,

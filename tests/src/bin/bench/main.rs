@@ -4,6 +4,7 @@
 //! Every ratio comes from one run on one machine. `bench NAME` runs only the group that makes the
 //! metric NAME. A figure below its bar is printed as such; only a bench that cannot run is an error.
 
+mod alarms;
 mod gateway;
 mod ingest;
 mod micro;
@@ -30,6 +31,8 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["ingest_vs_bulk_sqlite"], run: ingest::sqlite },
     Group { metrics: &["ingest_vs_bulk_postgres"], run: ingest::postgres },
     Group { metrics: &["ocds_mb_per_cpu_s", "ocds_cpu_vs_cardinal"], run: procurement::red_flags },
+    Group { metrics: &["alarm_query_p99_ms_sqlite"], run: alarms::sqlite },
+    Group { metrics: &["alarm_query_p99_ms_postgres"], run: alarms::postgres },
 ];
 
 fn main() -> Result<()> {
