@@ -10,7 +10,7 @@ STEP = @printf '\033[36m[%4ss]\033[0m %s\n' "$$(( $$(date +%s) - $(BEGAN) ))"
 BEGAN := $(shell date +%s)
 CONSOLE := aggregator/console
 
-.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak clean openapi asyncapi deny
+.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak clean openapi asyncapi deny dam-eval dam-score
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -63,6 +63,13 @@ deny: ## licences, sources and advisories (needs cargo-deny and network)
 bench: setup ## measure; ONLY=name runs one measurement
 	@cargo build --release --workspace --bins
 	@cargo run --release -p minewatch-tests --bin bench -- $(ONLY)
+
+dam-eval: ## the dam model on measured series (DATA=folder): failure, heads, days ahead, bulletins, a well
+	@cargo build -p minewatch-gateway
+	@deploy/dam-eval.sh $(or $(DATA),../shared/data/dam)
+
+dam-score: ## the dam model on the simulated dam (SEEDS=200, ONLY=F1,N1)
+	@cargo run --release -p minewatch-simulators --example dam_score -- --seeds $(or $(SEEDS),200) $(if $(ONLY),--only $(ONLY))
 
 soak: setup-full ## the fault tests for hours (HOURS=8): long outages, thousands of kills
 	@cargo build --workspace --bins

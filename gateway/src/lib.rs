@@ -15,6 +15,7 @@ pub mod instrument;
 pub mod modbus;
 pub mod probe;
 pub mod qualify;
+pub mod replay;
 pub mod run;
 pub mod siren;
 pub mod site;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use minewatch_gateway::qualify::Moment;
 use minewatch_gateway::site::{AlarmBook, Site};
-use minewatch_gateway::{clock, config, decode, evaluate, probe, run, vision};
+use minewatch_gateway::{clock, config, decode, evaluate, probe, replay, run, vision};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ enum Command {
     /// Run the dam model's forecasts on measured series.
     #[command(subcommand)]
     Evaluate(Box<evaluate::Evaluate>),
+    /// Run a history through a version of a dam file, and say what was missed, false and how early.
+    Replay(replay::ReplayArgs),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Watch(args) => vision::exec("watch", &args),
         Command::Vision(args) => vision::exec("vision", &args),
         Command::Evaluate(what) => return evaluate::run(&what),
+        Command::Replay(args) => return replay::run(&args),
         Command::Run { site, print_ready } => block_on(run::run(&site, print_ready)),
         Command::Probe(args) => block_on(probe::probe(*args)),
     };

@@ -1,6 +1,7 @@
 //! Command line of the `simulator` program, parsed into what can be run.
 
 use crate::load::LoadArgs;
+use crate::scenario::export::ExportArgs;
 use crate::world::Scenario;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,16 @@ pub enum Command {
     Link(LinkArgs),
     /// Play many gateways over MQTT and measure the store's acknowledgements.
     Load(LoadArgs),
+    /// Scenarios of the dam with known truth, as files.
+    #[command(subcommand)]
+    World(WorldCommand),
+}
+
+/// Subcommands of `world`.
+#[derive(Debug, Subcommand)]
+pub enum WorldCommand {
+    /// Write the measured series, the truth and the dam file of a case.
+    Export(ExportArgs),
 }
 
 /// Arguments of `run`. Every port may be 0: it is chosen and printed.

@@ -15,6 +15,7 @@ pub mod plant;
 pub mod relay;
 pub mod rng;
 pub mod run;
+pub mod scenario;
 pub mod serial;
 pub mod server;
 pub mod world;

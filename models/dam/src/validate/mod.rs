@@ -5,10 +5,12 @@
 //! change is believed after a while, none is masked for ever. Deliberately absent: what follows for
 //! quality and levels (`model`).
 
+mod arrival;
 mod charts;
 mod hampel;
 mod series_tests;
 
+pub use arrival::{ArrivalFault, Arrivals};
 pub use charts::{CusumChart, EwmaChart, ewma_limit_sigmas};
 pub use hampel::{Hampel, HampelVerdict};
 pub use series_tests::{Comparison, Persistence, StepTest, compare};

@@ -9,6 +9,7 @@ mod gateway;
 mod ingest;
 mod micro;
 mod procurement;
+mod replay;
 mod report;
 
 use anyhow::{Result, bail};
@@ -24,6 +25,7 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["modbus_vs_libmodbus"], run: micro::modbus },
     Group { metrics: &["spool_vs_fsync"], run: micro::spool },
     Group { metrics: &["dam_eval_core_percent"], run: micro::dam },
+    Group { metrics: &["dam_replay_year_s"], run: replay::year },
     Group { metrics: &["gateway_cpu_s_per_100k", "sample_to_hq_p50_ms", "sample_to_hq_p99_ms"], run: gateway::steady },
     Group { metrics: &["gateway_rss_mb_10k_points"], run: gateway::memory },
     Group { metrics: &["resume_after_kill_s"], run: gateway::resume },
