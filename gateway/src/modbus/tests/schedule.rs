@@ -287,7 +287,7 @@ proptest! {
 
 #[test]
 fn a_device_in_an_abnormal_state_is_polled_faster_and_then_at_its_own_period_again() {
-    let mut schedule = Schedule::new(vec![device(0, 10_000, 1), device(1, 10_000, 1)], Duration::ZERO, 1);
+    let mut schedule = Schedule::new(vec![device(0, 10_000, 1), device(1, 10_000, 1)], Duration::ZERO, 1, (0, 1));
     let mut starts = [Vec::new(), Vec::new()];
     let mut now = Mono::ZERO;
     let mut paced = 0;
