@@ -128,7 +128,7 @@ async fn a_full_disk_at_the_site_is_said_and_explained() -> Result<()> {
     let slave = CounterSlave::start(100).await?;
     let mut site = Site::of_counters("gw-e2e", &[slave.port()], 100, relay.port())?;
     site.spool_dir = Some(disk.0.join("spool"));
-    let mut gateway = Gateway::start(&folder, &site)?;
+    let gateway = Gateway::start(&folder, &site)?;
     eventually("the gateway is heard", Duration::from_secs(40), async || {
         gateway.program().must_run()?;
         aggregator.api().backlog("gw-e2e").await?;

@@ -224,17 +224,15 @@ impl Physics {
         let hours = STEP_S / 3_600.0;
         // Rates in the middle of the step: at its end they would put the failure five minutes off.
         let middle = hour - hours / 2.0;
-        for index in 0..STATIONS {
-            let over = &self.state.piezometers_m[index % 5] - self.rest_m[index % 5];
+        for (index, (share, lag_h)) in MOVES.into_iter().enumerate() {
+            let over = self.state.piezometers_m[index % 5] - self.rest_m[index % 5];
             let creep =
                 hydro::creep_mm_h(self.draws.creep_mm_d[index] / 24.0, KAPPA_PER_KPA, over * hydro::WATER_KPA_PER_M);
-            let (share, lag_h) = MOVES[index];
             let rate = creep + share * self.failing_mm_h(middle - lag_h);
             self.state.moved_mm[index] += rate * hours;
             self.state.settled_mm[index] += 0.4 * rate * hours;
         }
-        for index in 0..INCLINOMETERS {
-            let (share, lag_h) = SHEARS[index];
+        for (index, (share, lag_h)) in SHEARS.into_iter().enumerate() {
             let creep = self.draws.creep_mm_d[index % STATIONS] / 48.0;
             self.state.sheared_mm[index] += (creep + share * self.failing_mm_h(middle - lag_h)) * hours;
         }
