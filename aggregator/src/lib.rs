@@ -9,6 +9,7 @@ pub mod audit;
 pub mod broker;
 pub mod clock;
 pub mod config;
+pub mod evidence;
 pub mod handling;
 pub mod hq;
 pub mod ingest;

@@ -137,6 +137,8 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     let told =
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
     let writer = Writer::new(Committer::new(store.clone(), Arc::clone(&config.rules)), told, started);
+    let evidence = config.evidence.as_ref().map(|settings| settings.open(&store)).transpose().context("evidence")?;
+    let upkeep = evidence.clone().zip(config.evidence.clone());
     let api = Api {
         store: store.clone(),
         live,
@@ -150,12 +152,16 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         rules: Arc::clone(&config.rules),
         token: config.read_token.as_deref().map(Arc::from),
         notify: config.notify.clone(),
+        evidence,
     };
     let (http_address, mut tasks) = (http.local_addr()?, JoinSet::new());
     tasks.spawn(named("ingest", subscriber.run(sources.clone())));
     tasks.spawn(named("headquarters topics", publisher.run(sources.clone())));
     tasks.spawn(named("writer", writer.run(inbox, order_inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
+    if let Some((gate, settings)) = upkeep {
+        tasks.spawn(named("evidence", gate.keep_up(settings, sources.clone())));
+    }
     tasks.spawn(named("http", api::serve(http, api, sources.clone())));
     outward.spawn(&mut tasks, &sources);
     tasks.spawn(named("watchdog", watchdog(sources.clone())));

@@ -8,6 +8,8 @@ WITHIN_S = 150
 LIVE_WITHIN_S = 15
 WANTED = {"yellow", "orange", "red"}
 AWAY_S = 10
+# The scene walks eight seconds before the fall.
+FALL_WITHIN_S = 40
 DRAINED_WITHIN_S = 45
 
 
@@ -24,7 +26,13 @@ def _until(programs, view, what, seconds, condition):
         time.sleep(0.2)
 
 
-def check(programs, view, say, seconds):
+def evidence(kind):
+    """Whether headquarters has evidence of the demonstration's fall."""
+    items = p.ask(p.url("console", "/api/v1/evidence/gw-demo/cam-yard.fall"))
+    return any(item["kind"] == kind for item in items)
+
+
+def check(programs, view, say, seconds, fall):
     took = _until(programs, view, "live values", LIVE_WITHIN_S, lambda: len(view.live()) >= 5)
     say(f"ok: {len(view.live())} points with live values after {took:.1f} s")
 
@@ -40,6 +48,16 @@ def check(programs, view, say, seconds):
     say("ok: an item and the pond were raised, the pond with its proof")
     _until(programs, view, "siren coil", 10, lambda: view.siren_was_on)
     say("ok: the siren sounds")
+
+    if p.model_installed():
+        fall(programs)
+        took = _until(programs, view, "a fall on the API", FALL_WITHIN_S, lambda: view.fall_api)
+        _until(programs, view, "the fall on the headquarters topics", 10, lambda: view.fall_hq)
+        say(f"ok: a person fell in front of the camera; at headquarters {took:.1f} s after the scene began")
+        _until(programs, view, "the fall's snapshot at headquarters", 30, lambda: evidence("snapshot"))
+        say("ok: its snapshot is at headquarters")
+    else:
+        say("skipped: no pose model or ONNX Runtime here, so no falls are looked for")
 
     p.set_link("half_open")
     time.sleep(AWAY_S)

@@ -23,6 +23,8 @@ import programs as p
 from view import View
 
 REFRESH_S = 0.5
+# Half a minute of storm first, then a person falls in front of the camera.
+FALL_AFTER_S = 30
 
 
 def arguments():
@@ -60,16 +62,24 @@ class Keys:
         return os.read(sys.stdin.fileno(), 1).decode(errors="ignore") if ready else ""
 
 
-def act(key):
+def act(programs, key):
     """What a key does; returns a note for the screen."""
     links = {"l": ("refused", "链路已断开 link refused"), "h": ("half_open", "链路半开 link half-open"),
              "r": ("up", "链路已恢复 link restored")}
     if key in links:
         p.set_link(links[key][0])
         return links[key][1]
+    if key == "p":
+        return fall(programs)
     if key == "f":
         return p.toggle_fault(fault_device())
     return ""
+
+
+def fall(programs):
+    """A person in front of the camera walks some seconds, then falls."""
+    programs.tell("simulator-cameras", "show yard fall")
+    return "有人跌倒 a person falls"
 
 
 def fault_device():
@@ -80,6 +90,7 @@ def fault_device():
 
 def watch(programs, view, seconds):
     until = time.monotonic() + seconds if seconds else float("inf")
+    began, fallen = time.monotonic(), False
     note, interactive = "", sys.stdin.isatty() and sys.stdout.isatty()
     if not interactive:
         return watch_lines(programs, view, until)
@@ -91,7 +102,9 @@ def watch(programs, view, seconds):
             key = keys.pressed(REFRESH_S)
             if key == "q":
                 return 0
-            note = act(key) or note
+            if not fallen and time.monotonic() > began + FALL_AFTER_S:
+                note, fallen = fall(programs), True
+            note = act(programs, key) or note
     return 0
 
 
@@ -118,7 +131,7 @@ def run(options):
         hq.Subscriber(p.HOST, p.PORTS["broker_v4"], "minewatch/v1/hq/#", view.heard).start()
         say(f"console: {p.url('console', '/')}    site page: {p.url('site', '/')}    logs: {p.DATA}")
         if options.check:
-            return check.check(programs, view, say, options.seconds or check.WITHIN_S)
+            return check.check(programs, view, say, options.seconds or check.WITHIN_S, fall)
         if not options.no_browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             threading.Thread(target=webbrowser.open, args=[p.url("console", "/")], daemon=True).start()
         return watch(programs, view, options.seconds)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ STATE = DATA / "demo.json"
 HOST = "127.0.0.1"
 # All on loopback. The gateway talks to the relay, the relay to the broker inside the aggregator.
 PORTS = {"console": 18080, "broker": 18830, "broker_v4": 18840, "relay": 18831, "modbus": 15020,
-         "control": 15080, "site": 8081}
+         "control": 15080, "site": 8081, "rtsp": 18554}
 READY_WITHIN_S = 60
 
 
@@ -80,11 +81,19 @@ def write_configs():
     text = re.sub(r'(?m)^dir\s*=.*$', f'dir = "{DATA}/spool"', text, count=1)
     text = re.sub(r'(?m)^url\s*=\s*"mqtt.*$', f'url = "mqtt://{HOST}:{PORTS["relay"]}"', text, count=1)
     text = re.sub(r'(?m)^listen\s*=.*$', f'listen = "{HOST}:{PORTS["site"]}"', text, count=1)
+    text = re.sub(r'(?m)^dir\s*=\s*".*evidence"$', f'dir = "{DATA}/evidence"', text)
+    text = text.replace("rtsp://127.0.0.1:18554/", f'rtsp://{HOST}:{PORTS["rtsp"]}/')
+    send = f'[evidence.send]\nurl = "{url("console")}"\ntoken_file = "{DATA}/tokens/gw-demo"\n\n'
+    text = text.replace("[[camera]]", send + "[[camera]]", 1)
+    profiles = (sites / "../cameras").resolve()
+    (DATA / "tokens").mkdir()
+    (DATA / "tokens" / "gw-demo").write_text(secrets.token_hex(16))
     text = re.sub(r'(?m)^port\s*=.*$', f'port = {PORTS["modbus"]}', text, count=1)
-    (DATA / "site.toml").write_text(f'sensors = "{sensors}"\n{text}', encoding="utf-8")
+    (DATA / "site.toml").write_text(f'sensors = "{sensors}"\ncamera_profiles = "{profiles}"\n{text}', encoding="utf-8")
     (DATA / "aggregator.toml").write_text(
         f'[http]\nlisten = "{HOST}:{PORTS["console"]}"\n\n[store]\nurl = "sqlite:{DATA}/minewatch.db"\n\n'
-        f'[broker]\nlisten = "{HOST}:{PORTS["broker"]}"\nlisten_v4 = "{HOST}:{PORTS["broker_v4"]}"\n', encoding="utf-8")
+        f'[broker]\nlisten = "{HOST}:{PORTS["broker"]}"\nlisten_v4 = "{HOST}:{PORTS["broker_v4"]}"\n\n'
+        f'[evidence]\ndir = "{DATA}/hq-evidence"\ntokens_dir = "{DATA}/tokens"\n', encoding="utf-8")
 
 
 class Programs:
@@ -98,9 +107,15 @@ class Programs:
         if not program.is_file():
             raise Failed(f"{program} is missing; run `make build`")
         with open(DATA / f"{name}.log", "ab") as log:
-            child = subprocess.Popen([program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log,
+            child = subprocess.Popen([program, *map(str, arguments)], stdin=subprocess.PIPE, stdout=log,
                                      stderr=log, cwd=DATA, start_new_session=True)
         self.children.append((name, child))
+
+    def tell(self, name, line):
+        """Gives a program a command on its standard input."""
+        child = next(child for known, child in self.children if known == name)
+        child.stdin.write(f"{line}\n".encode())
+        child.stdin.flush()
 
     def must_run(self):
         for name, child in self.children:
@@ -145,6 +160,8 @@ def launch(programs, say, scenario, speed):
                    f"{HOST}:{PORTS['control']}", "--relay", f"{HOST}:{PORTS['relay']}={HOST}:{PORTS['broker']}",
                    "--scenario", scenario, *speed)
     programs.wait("the simulator answers", lambda: ask(url("control", "/state")) is not None)
+    programs.start("simulator-cameras", "serve", "--port", PORTS["rtsp"], "--camera", "yard=walk")
+    programs.wait("the simulated camera answers", lambda: socket.create_connection((HOST, PORTS["rtsp"]), 1).close() or True)
     say("starting headquarters (aggregator with its own broker and SQLite)")
     programs.start("aggregator", "run", "--config", DATA / "aggregator.toml")
     programs.wait("headquarters is ready", lambda: ask(url("console", "/api/v1/system"))["store"]["ok"])
@@ -152,6 +169,12 @@ def launch(programs, say, scenario, speed):
     programs.start("gateway", "run", DATA / "site.toml")
     programs.wait("the gateway is heard", lambda: ask(url("console", "/api/v1/gateways")))
     STATE.write_text(json.dumps({"pid": os.getpid(), "ports": PORTS}))
+
+
+def model_installed():
+    """Whether set-up could fetch what finds people in pictures."""
+    vendor = ROOT / "vendor"
+    return any(vendor.glob("ort/*/libonnxruntime.so.1")) and any(vendor.glob("models/*.onnx"))
 
 
 def set_link(state):

@@ -33,6 +33,7 @@ class View:
         self.seen_api, self.seen_hq, self.seen_dam = set(), set(), set()
         self.hq_messages = 0
         self.siren_was_on = False
+        self.fall_api = self.fall_hq = False
         self.error = ""
 
     def heard(self, topic, document):
@@ -40,6 +41,7 @@ class View:
         self.hq_messages += 1
         if "/alarm/" in topic:
             data = document.get("data") or {}
+            self.fall_hq |= data.get("kind") == "fall" and bool({data.get("level"), data.get("to")} & {"orange", "red"})
             self.seen_hq.update(data.get(key) for key in ("level", "to") if data.get(key) in LEVELS)
 
     def refresh(self):
@@ -52,6 +54,7 @@ class View:
             self.seen_api.update(alarm["level"] for alarm in self.alarms if alarm["kind"] in ("threshold", "rate"))
             self.seen_dam.update((alarm["kind"], alarm["level"]) for alarm in self.alarms
                                  if alarm["kind"] in ("item", "pond"))
+            self.fall_api |= any(alarm["kind"] == "fall" and alarm["level"] != "normal" for alarm in self.alarms)
             self.ledger = p.ask(p.url("console", "/api/v1/ledger"))
             self.error = ""
         except (OSError, ValueError, KeyError) as error:
@@ -114,5 +117,5 @@ class View:
             lines.append(f"  {point['name']['zh']} {point['name']['en']}: {latest['value']:.3f} {point['unit']}"
                          f"  {latest['quality']}{stale}")
         lines += ["", f"{note}{'  ' + self.error if self.error else ''}", "",
-                  "l 断链 refuse link   h 半开 half-open   r 恢复 restore   f 设备故障 device fault   q 退出 quit"]
+                  "l 断链 refuse link   h 半开 half-open   r 恢复 restore   f 设备故障 device fault   p 有人跌倒 a fall   q 退出 quit"]
         return "\n".join(lines)

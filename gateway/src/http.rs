@@ -7,6 +7,7 @@ use crate::run::Counters;
 use crate::site::{Inbox, Snapshot};
 use crate::spool::{SpoolHealth, SpoolView};
 use crate::uplink::{LinkState, UplinkView};
+use crate::vision::VisionView;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -26,6 +27,8 @@ pub struct Page {
     pub spool: watch::Receiver<SpoolView>,
     /// Link state.
     pub link: watch::Receiver<UplinkView>,
+    /// Vision process.
+    pub vision: watch::Receiver<VisionView>,
     /// Bus counters.
     pub counters: Counters,
     /// To the site task.
@@ -77,6 +80,7 @@ fn link_name(state: LinkState) -> &'static str {
 async fn local_json(State(page): State<Arc<Page>>) -> Result<Response, StatusCode> {
     let shown = snapshot(&page).await?;
     let (spool, link) = (page.spool.borrow().clone(), page.link.borrow().clone());
+    let vision = page.vision.borrow().clone();
     let body = serde_json::json!({
         "gateway": shown.config.gateway, "config": shown.config.hash.hex(), "now_us": clock::wall().micros(),
         "link": {
@@ -87,6 +91,7 @@ async fn local_json(State(page): State<Arc<Page>>) -> Result<Response, StatusCod
             "epoch": spool.epoch, "next_alarm": spool.next_alarm, "next_routine": spool.next_routine,
             "held_bytes": spool.held_bytes, "lost_records": spool.lost_records, "health": format!("{:?}", spool.health),
         },
+        "vision": { "up": vision.up, "restarts": vision.restarts, "resident_bytes": vision.resident_bytes },
         "sirens": shown.sirens.iter().map(|(id, on)| serde_json::json!({ "id": id, "on": on })).collect::<Vec<_>>(),
         "alarms": shown.alarms, "latest": shown.latest,
     });
@@ -171,12 +176,31 @@ async fn metrics(State(page): State<Arc<Page>>) -> Response {
             );
         }
     }
+    vision_metrics(&page.vision.borrow(), &mut out);
     let _ = writeln!(
         out,
         "# TYPE minewatch_gateway_start_time_seconds gauge\nminewatch_gateway_start_time_seconds {}",
         page.started.millis() / 1_000
     );
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response()
+}
+
+fn vision_metrics(vision: &VisionView, out: &mut String) {
+    let rows = [
+        ("minewatch_vision_up", "gauge", u64::from(vision.up)),
+        ("minewatch_vision_restarts_total", "counter", vision.restarts),
+        ("minewatch_vision_resident_bytes", "gauge", vision.resident_bytes),
+    ];
+    for (name, kind, value) in rows {
+        let _ = writeln!(out, "# TYPE {name} {kind}\n{name} {value}");
+    }
+    for (index, name) in ["frames", "frames_dropped", "frames_looked", "reconnects"].into_iter().enumerate() {
+        let _ = writeln!(out, "# TYPE minewatch_camera_{name}_total counter");
+        for beat in &vision.cameras {
+            let value = [beat.frames, beat.dropped, beat.looked, beat.reconnects].get(index).copied().unwrap_or(0);
+            let _ = writeln!(out, "minewatch_camera_{name}_total{{camera=\"{}\"}} {value}", beat.camera);
+        }
+    }
 }
 
 async fn local_page(State(page): State<Arc<Page>>) -> Result<Response, StatusCode> {

@@ -15,8 +15,9 @@ use crate::modbus::{BusCommand, BusConfig, BusCounters, BusEvent, COMMANDS_MAX, 
 use crate::qualify::Moment;
 use crate::siren::run_siren;
 use crate::site::{self, AlarmBook, Ended, Field, Inbox, Shell, Site};
-use crate::spool::{self, SpoolSettings};
+use crate::spool::{self, SpoolHandle, SpoolSettings};
 use crate::uplink::{self, Uplink, UplinkView};
+use crate::vision::{Fence, Taken, VisionEvent, VisionView, run_upload, run_vision};
 use crate::{clock, http};
 use anyhow::{Context, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,10 @@ const EVENTS_MAX: usize = 256;
 
 /// Siren events waiting for the site task.
 const SIREN_EVENTS_MAX: usize = 32;
+
+/// Events of the vision process waiting for the site task, and confirmations waiting for it: a fall in every
+/// camera of a full site. When it is full the process waits; its events are on its disk.
+const VISION_EVENTS_MAX: usize = 64;
 
 /// Requests of the local page waiting for the site task; more are told to come again.
 const INBOX_MAX: usize = 16;
@@ -71,6 +76,7 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
     let (stop, stop_uplink) = (CancellationToken::new(), CancellationToken::new());
     let (config_hash, hash_seen) = watch::channel(config.hash.short());
     let (show_link, link) = watch::channel(UplinkView { since: started, ..UplinkView::default() });
+    let (show_vision, vision) = watch::channel(VisionView::default());
     let (requests, inbox) = mpsc::channel(INBOX_MAX);
     let (tell_results, results) = mpsc::channel(RESULTS_MAX);
     let commands = requests.clone();
@@ -87,13 +93,13 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
         config_hash,
         results: tell_results,
         start_field: {
-            let counters = Arc::clone(&counters);
-            Box::new(move |config, wanted| start_field(config, wanted, &counters))
+            let (counters, spool) = (Arc::clone(&counters), spool.clone());
+            Box::new(move |config, wanted| start_field(config, wanted, &counters, &spool, &show_vision))
         },
     };
     let site_stop = stop.clone();
     stages.spawn(async move { ("site", site::run(site, shell, opening, inbox, site_stop).await) });
-    let page = http::Page { spool: spool.view(), link, counters, requests: requests.clone(), started };
+    let page = http::Page { spool: spool.view(), link, vision, counters, requests: requests.clone(), started };
     let page_stop = stop.clone();
     stages.spawn(async move { ("local page", http::serve(listener, page, page_stop).await) });
     let reload_stop = stop.clone();
@@ -209,7 +215,13 @@ async fn reload_on_hangup(file: PathBuf, requests: mpsc::Sender<Inbox>, stop: Ca
 }
 
 /// Starts the buses and sirens of a configuration.
-fn start_field(config: &Arc<SiteConfig>, wanted: &[bool], counters: &Counters) -> Field {
+fn start_field(
+    config: &Arc<SiteConfig>,
+    wanted: &[bool],
+    counters: &Counters,
+    spool: &SpoolHandle,
+    show_vision: &watch::Sender<VisionView>,
+) -> Field {
     let stop = CancellationToken::new();
     let clock: WallClock = Arc::new(clock::wall);
     let (events, buses) = mpsc::channel::<BusEvent>(EVENTS_MAX);
@@ -236,9 +248,32 @@ fn start_field(config: &Arc<SiteConfig>, wanted: &[bool], counters: &Counters) -
         let Some(bus) = commands.get(siren.bus) else { continue };
         tasks.spawn(run_siren(siren.clone(), seen, bus.clone(), siren_tell.clone(), Arc::clone(&clock), stop.clone()));
     }
+    let (vision, taken) = start_vision(config, spool, show_vision, &mut tasks, &stop);
     let end = move || -> Ended {
         stop.cancel();
         Box::pin(async move { while tasks.join_next().await.is_some() {} })
     };
-    Field { buses, siren_events, sirens, commands, paced: BTreeSet::new(), stop: Box::new(end) }
+    Field { buses, siren_events, sirens, commands, paced: BTreeSet::new(), vision, taken, stop: Box::new(end) }
+}
+
+/// Starts the vision process of a configuration with cameras.
+fn start_vision(
+    config: &SiteConfig,
+    spool: &SpoolHandle,
+    view: &watch::Sender<VisionView>,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> (mpsc::Receiver<VisionEvent>, mpsc::Sender<Taken>) {
+    let (events, vision) = mpsc::channel(VISION_EVENTS_MAX);
+    let (tell_taken, taken) = mpsc::channel(VISION_EVENTS_MAX);
+    if let Some(cameras) = &config.cameras {
+        let fence =
+            Fence { settings: cameras.settings.clone(), spool: spool.clone(), events, taken, view: view.clone() };
+        tasks.spawn(run_vision(fence, stop.clone()));
+        if let Some(send) = &cameras.send {
+            let dir = PathBuf::from(&cameras.settings.evidence.dir);
+            tasks.spawn(run_upload(config.gateway.clone(), send.clone(), dir, stop.clone()));
+        }
+    }
+    (vision, tell_taken)
 }

@@ -9,6 +9,7 @@
 pub mod aggregator;
 pub mod api;
 pub mod broker;
+pub mod cameras;
 pub mod certs;
 pub mod forge;
 pub mod gateway;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -69,16 +69,28 @@ impl Program {
     /// # Errors
     /// When it cannot be started.
     pub fn start(folder: &Path, name: &str, command: &mut Command) -> Result<Program> {
+        Program::spawn(folder, name, command.stdin(Stdio::null())).map(|(program, _)| program)
+    }
+
+    /// The same for a program that takes commands on its standard input.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_fed(folder: &Path, name: &str, command: &mut Command) -> Result<(Program, ChildStdin)> {
+        let (program, input) = Program::spawn(folder, name, command.stdin(Stdio::piped()))?;
+        Ok((program, input.context("no standard input")?))
+    }
+
+    fn spawn(folder: &Path, name: &str, command: &mut Command) -> Result<(Program, Option<ChildStdin>)> {
         let log = folder.join(format!("{name}.log"));
         let out = File::options().create(true).append(true).open(&log)?;
-        let child = command
-            .stdin(Stdio::null())
+        let mut child = command
             .stdout(out.try_clone()?)
             .stderr(out)
             .spawn()
             .with_context(|| format!("start {name}: {command:?}"))?;
-        let id = child.id();
-        Ok(Program { name: name.to_owned(), id, child: Mutex::new(child), log })
+        let (id, input) = (child.id(), child.stdin.take());
+        Ok((Program { name: name.to_owned(), id, child: Mutex::new(child), log }, input))
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {

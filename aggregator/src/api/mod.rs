@@ -15,6 +15,7 @@ mod stream;
 pub mod types;
 pub mod view;
 
+use crate::evidence::{self, EvidenceGate};
 use crate::ingest::Input;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -62,6 +63,8 @@ pub struct Api {
     pub token: Option<Arc<str>>,
     /// Channels.
     pub notify: Arc<crate::notify::NotifyConfig>,
+    /// Clips and snapshots, where they are taken.
+    pub evidence: Option<EvidenceGate>,
 }
 
 /// An error answer.
@@ -180,11 +183,16 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/system", get(routes::system))
         .route("/api/v1/stream", get(stream::stream))
         .merge(outward::routes())
+        .merge(evidence::routes(api.evidence.clone()))
         .route("/api/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi()) }))
         .route("/api/{*rest}", get(|| async { Problem::not_found("route") }))
         .route("/metrics", get(routes::metrics))
         .fallback(get(console::serve))
         .layer(middleware::from_fn_with_state(api.clone(), identify));
+    let open = match &api.evidence {
+        Some(gate) => open.merge(evidence::upload_routes(gate.clone())),
+        None => open,
+    };
     open.merge(read).layer(middleware::from_fn(harden)).with_state(api)
 }
 

@@ -36,7 +36,7 @@ const KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// Sections that are read, and checked, where they are used.
-const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator"];
+const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator", "evidence"];
 
 /// Shortest read token accepted.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -206,8 +206,10 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let rules = std::sync::Arc::new(rules(&raw.alarms, &raw.cases, &mut problems));
     let keep_days = (keep_days > 0).then_some(keep_days);
     let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
+    let evidence = crate::evidence::settings::parse(raw.evidence, &mut problems);
     match problems.is_empty() {
         true => Ok(Config {
+            evidence,
             sparkplug,
             regulator,
             name,

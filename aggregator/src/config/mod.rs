@@ -10,6 +10,7 @@ mod rules;
 use rules::{RawAlarms, RawCases};
 
 use crate::broker::{BrokerAddress, Credentials};
+use crate::evidence::EvidenceConfig;
 use crate::notify::NotifyConfig;
 use crate::regulator::RegulatorConfig;
 use crate::rules::Rules;
@@ -60,6 +61,8 @@ pub struct Config {
     pub regulator: RegulatorConfig,
     /// How alarms and cases behave.
     pub rules: Arc<Rules>,
+    /// Clips and snapshots of gateways; `None`: none are taken.
+    pub evidence: Option<EvidenceConfig>,
 }
 
 /// What the file may say.
@@ -76,6 +79,7 @@ struct Raw {
     regulator: Option<toml::Table>,
     alarms: RawAlarms,
     cases: RawCases,
+    evidence: Option<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,6 +4,7 @@
 //! (`load.rs`).
 
 use super::build_bus::{buses, sirens};
+use super::build_camera::cameras;
 use super::build_device::devices;
 use super::check;
 use super::problem::{Problem, Problems};
@@ -40,6 +41,8 @@ pub struct Texts {
     pub imports: BTreeMap<String, String>,
     /// The dam file, where the site file names one.
     pub dam: Option<String>,
+    /// Camera profiles by id (file name without `.toml`).
+    pub profiles: BTreeMap<String, String>,
 }
 
 /// Builds a site from texts.
@@ -97,6 +100,7 @@ fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<
     let buses = buses(&mut table);
     let built = devices(&mut table, &buses, maps, texts);
     let sirens = sirens(&mut table, &buses);
+    let cameras = cameras(&mut table, texts);
     table.finish();
     Some(SiteConfig {
         gateway: gateway?,
@@ -111,6 +115,7 @@ fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<
         polls: built.polls,
         sirens,
         dam,
+        cameras,
         hash: hash(texts),
     })
 }
@@ -255,6 +260,7 @@ fn hash(texts: &Texts) -> ConfigHash {
     texts.instruments.iter().for_each(|(name, text)| add(name, text));
     texts.imports.iter().for_each(|(name, text)| add(name, text));
     texts.dam.iter().for_each(|text| add("dam", text));
+    texts.profiles.iter().for_each(|(name, text)| add(name, text));
     ConfigHash(sha.finalize().into())
 }
 

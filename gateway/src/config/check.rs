@@ -33,7 +33,8 @@ fn device_name(site: &SiteConfig, device: usize) -> String {
 fn unique(file: &str, site: &SiteConfig, problems: &Problems) {
     let devices = site.devices.iter().map(|d| ("device", d.id.as_str()));
     let sirens = site.sirens.iter().map(|s| ("siren", s.id.as_str()));
-    duplicates(file, devices.chain(sirens), problems);
+    let cameras = site.cameras.iter().flat_map(|c| &c.names).map(|(id, _)| ("camera", id.as_str()));
+    duplicates(file, devices.chain(sirens).chain(cameras), problems);
     duplicates(file, site.buses.iter().map(|b| ("bus", b.id.as_str())), problems);
     duplicates(file, site.points.iter().map(|p| ("point", p.id.as_str())), problems);
     let mut quantities: BTreeMap<(usize, usize), &str> = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! Reads the site file and the files it names; the thin shell around [`build`].
 
 use super::build::{SENSORS_DIR_DEFAULT, Texts, build};
+use super::build_camera::PROFILES_DIR_DEFAULT;
 use super::{Problem, SiteConfig};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -49,6 +50,16 @@ pub fn load(path: &Path) -> Result<SiteConfig, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
+    for id in needs.profiles {
+        let file = texts.dir.join(&needs.cameras).join(format!("{id}.toml"));
+        if !file.exists() {
+            continue; // `build` names the camera
+        }
+        match read(&file) {
+            Ok(text) => drop(texts.profiles.insert(id, text)),
+            Err(problem) => problems.push(problem),
+        }
+    }
     match build(&texts) {
         Ok(site) if problems.is_empty() => Ok(site),
         Ok(_) => Err(problems),
@@ -64,6 +75,8 @@ struct Needs {
     instruments: BTreeSet<String>,
     imports: BTreeSet<String>,
     dam: Option<String>,
+    cameras: String,
+    profiles: BTreeSet<String>,
 }
 
 /// The files a site names. Lenient: what is wrong with the text is `build`'s to say.
@@ -83,7 +96,15 @@ fn needs(site: &str) -> Needs {
         None => BTreeSet::new(),
     };
     let sensors = table.get("sensors").and_then(text).unwrap_or_else(|| SENSORS_DIR_DEFAULT.to_owned());
-    Needs { sensors, instruments, imports, dam: table.get("dam").and_then(text) }
+    let entries = table.get("camera").and_then(toml::Value::as_array);
+    let profiles = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|camera| camera.get("profile").and_then(text))
+        .filter(|id| super::is_slug(id))
+        .collect();
+    let cameras = table.get("camera_profiles").and_then(text).unwrap_or_else(|| PROFILES_DIR_DEFAULT.to_owned());
+    Needs { sensors, instruments, imports, dam: table.get("dam").and_then(text), cameras, profiles }
 }
 
 /// Ids of the instrument files in a folder; empty when it cannot be listed.

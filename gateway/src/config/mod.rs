@@ -7,6 +7,7 @@
 
 mod build;
 mod build_bus;
+mod build_camera;
 mod build_device;
 mod build_point;
 mod check;
@@ -22,8 +23,9 @@ pub use load::load;
 pub use problem::Problem;
 pub(crate) use problem::Problems;
 pub use site::{
-    Bus, BusKind, ClientIdentity, ConfigHash, Deadband, Device, Hampel, LevelSettings, Login, Parity, Point, Poll,
-    QualifySettings, RateDirection, Readback, SerialLine, Siren, SiteConfig, SpoolConfig, UplinkConfig, catalogue,
+    Bus, BusKind, Cameras, ClientIdentity, ConfigHash, Deadband, Device, EvidenceSend, Hampel, LevelSettings, Login,
+    Parity, Point, Poll, QualifySettings, RateDirection, Readback, SerialLine, Siren, SiteConfig, SpoolConfig,
+    UplinkConfig, catalogue,
 };
 pub(crate) use table::{Table, is_slug};
 

@@ -5,6 +5,7 @@
 //! Deliberately absent: the file's syntax (`raw.rs`), and secrets (only the files that hold them).
 
 use crate::instrument::{Function, Names, Plan, RegisterMap};
+use minewatch_camera::VisionSettings;
 use minewatch_dam::dam_file::{DamFile, Derived};
 use minewatch_dam::levels;
 use minewatch_domain::{Catalogue, CataloguePoint, DeviceId, GatewayId, Level, LevelLimits, PointId, SitePath};
@@ -39,6 +40,8 @@ pub struct SiteConfig {
     pub sirens: Vec<Siren>,
     /// The dam file, where the site names one.
     pub dam: Option<Arc<DamFile>>,
+    /// Cameras, where there are any.
+    pub cameras: Option<Cameras>,
     /// SHA-256 over the bytes of every file read.
     pub hash: ConfigHash,
 }
@@ -333,6 +336,28 @@ pub struct Siren {
     pub timeout_ms: u64,
     /// Read-back must confirm within this time, milliseconds.
     pub confirm_ms: u64,
+}
+
+/// The cameras of a site.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cameras {
+    /// Id and name of each.
+    pub names: Vec<(DeviceId, Names)>,
+    /// What the vision process is told.
+    pub settings: VisionSettings,
+    /// Where evidence is sent; without it, it stays on site.
+    pub send: Option<EvidenceSend>,
+}
+
+/// The way of evidence to headquarters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceSend {
+    /// `https://host[:port]`.
+    pub url: String,
+    /// File with this gateway's token.
+    pub token_file: PathBuf,
+    /// Certificate authority of headquarters; without it, the public ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Where a siren's real state is read.

@@ -8,6 +8,10 @@ const HEAD: &str = "[gateway]\nid = 'gw-01'\n[site]\nname = { zh = '甲库', en 
 
 const DEVICE: &str = "[[device]]\nid = 'pz-01'\nbus = 'east'\nunit = 1\ninstrument = 'geo'\ntimeout_ms = 200\n";
 
+const PROFILE: &str = "name = { zh = '标准', en = 'Standard' }\nfps = 8\nheight = 360\n";
+
+const EVIDENCE: &str = "[evidence]\ndir = 'evidence'\n";
+
 fn texts(site: &str) -> Texts {
     Texts {
         site_name: "site.toml".into(),
@@ -17,6 +21,7 @@ fn texts(site: &str) -> Texts {
         available: ["keller-30x".to_owned()].into(),
         imports: Default::default(),
         dam: None,
+        profiles: [("standard".to_owned(), PROFILE.to_owned())].into(),
     }
 }
 
@@ -255,6 +260,57 @@ fn the_demo_pond_warns_from_yellow_to_red_and_sounds_the_siren_at_orange() {
 fn a_missing_file_is_a_problem_with_its_name() {
     let found = load(Path::new("/nonexistent/site.toml")).expect_err("missing");
     assert!(found[0].to_string().starts_with("/nonexistent/site.toml: cannot be read: "), "{found:?}");
+}
+
+#[test]
+fn a_camera_takes_its_profile_and_says_what_differs() {
+    let body = "[[camera]]\nid = 'cam-01'\nname = { zh = '坝顶', en = 'Crest' }\nprofile = 'standard'\nfps = 12\nurl = 'rtsp://10.0.0.9/2'\nrecord_url = 'rtsp://10.0.0.9/1'\nusername = 'viewer'\npassword_file = 'secrets/cam'\nhours = '22:00-06:00'\n[[camera.zone]]\nid = 'edge'\nkind = 'edge'\ncorners = [0, 0.5, 1, 0.5]\n";
+    let site = build(&texts(&format!("{HEAD}{EVIDENCE}{body}"))).unwrap_or_else(|found| panic!("{found:#?}"));
+    let cameras = site.cameras.expect("cameras");
+    let camera = &cameras.settings.cameras[0];
+    assert_eq!((camera.sampling.fps, camera.sampling.height, camera.sampling.fps_floor), (12.0, 360, 1.0));
+    assert_eq!(camera.profile.hours[0].from_min, 22 * 60);
+    assert!(
+        matches!(&camera.record, Some(minewatch_camera::Source::Rtsp { login: Some((_, file)), .. }) if file == "/etc/minewatch/secrets/cam")
+    );
+    assert_eq!(cameras.settings.evidence.dir, "/etc/minewatch/evidence");
+    assert!(cameras.settings.evidence.blur && cameras.send.is_none(), "faces stay, and nothing is sent, unless said");
+}
+
+#[test]
+fn every_mistake_about_a_camera_is_named_at_once() {
+    check(
+        "[[camera]]\nid = 'cam-01'\nname = { zh = '坝顶', en = 'Crest' }\nprofile = 'standart'\nurl = 'rtsp://u:p@10.0.0.9/2'\npassword = 'x'\ntiles = [9, 1]\nhours = 'always'\n",
+        &["site.toml: [evidence] is missing; a site with cameras needs its folder for events and clips"],
+    );
+    check(
+        &format!(
+            "{EVIDENCE}[[camera]]\nid = 'cam-01'\nname = {{ zh = '坝顶', en = 'Crest' }}\nprofile = 'standart'\nurl = 'rtsp://u:p@10.0.0.9/2'\npassword = 'x'\nfps = 0\nhours = 'always'\n[[camera.zone]]\nid = 'z'\nkind = 'mask'\ncorners = [0, 2]\n"
+        ),
+        &[
+            "site.toml: camera[0] \"cam-01\": profile \"standart\" is not in the camera profiles folder; did you mean \"standard\"?",
+            "site.toml: camera[0] \"cam-01\": fps is 0 but must be from 0.1 to 30",
+            "site.toml: camera[0] \"cam-01\": password must not stand in a configuration; put it in a file and name it with password_file",
+            "site.toml: camera[0] \"cam-01\": url: the URL must not hold a user name or password; use username and password_file",
+            "site.toml: camera[0] \"cam-01\": hours \"always\" is not a span such as 22:00-06:00",
+            "site.toml: camera[0] \"cam-01\": zone \"z\": 1 corners but must be 3 to 64",
+            "site.toml: camera[0] \"cam-01\": zone \"z\": corners are shares of the picture, 0 to 1",
+        ],
+    );
+}
+
+#[test]
+fn every_shipped_camera_profile_is_valid() {
+    let files = shipped("cameras");
+    assert!(files.len() >= 3, "only {} files were looked at", files.len());
+    for path in files {
+        let name = path.file_stem().expect("name").to_string_lossy().into_owned();
+        let mut texts = texts(&format!(
+            "{HEAD}{EVIDENCE}[[camera]]\nid = 'c'\nname = {{ zh = '甲', en = 'A' }}\nprofile = '{name}'\ntest = true\n"
+        ));
+        texts.profiles.insert(name, std::fs::read_to_string(&path).expect("text"));
+        build(&texts).unwrap_or_else(|found| panic!("{}: {found:#?}", path.display()));
+    }
 }
 
 proptest::proptest! {

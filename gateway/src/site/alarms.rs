@@ -110,6 +110,16 @@ impl AlarmBook {
         Some(transition)
     }
 
+    /// Subjects of the alarms of a kind that are in force.
+    pub fn raised_subjects(&self, kind: AlarmKind) -> Vec<String> {
+        let ending = format!(".{}", kind.name());
+        self.last
+            .values()
+            .filter(|t| t.kind == kind && t.to != Level::Normal)
+            .filter_map(|t| t.alarm.as_str().strip_suffix(&ending).map(str::to_owned))
+            .collect()
+    }
+
     /// Alarms in force, worst first.
     pub fn active(&self) -> Vec<&AlarmTransition> {
         let mut active: Vec<_> = self.last.values().filter(|t| t.to != Level::Normal).collect();

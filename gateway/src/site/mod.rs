@@ -6,6 +6,7 @@
 //! Deliberately absent: Modbus, disk, MQTT, and how a dam is judged (`minewatch_dam`).
 
 mod alarms;
+mod camera;
 mod command;
 mod dam;
 mod point;
@@ -45,6 +46,10 @@ pub struct Site {
     link_cut_since: Option<Moment>,
     link_was_up: bool,
     sirens: BTreeMap<String, bool>,
+    /// The last falls taken from the vision process: number and time.
+    falls_taken: VecDeque<(u64, i64)>,
+    /// When the last fall of a camera came.
+    fall_seen: BTreeMap<String, Moment>,
     rule_version: String,
     dam: Option<SiteDam>,
     /// Commands done lately, oldest first.
@@ -87,6 +92,8 @@ impl Site {
             link_cut_since: Some(now),
             link_was_up: false,
             sirens: BTreeMap::new(),
+            falls_taken: VecDeque::new(),
+            fall_seen: BTreeMap::new(),
             rule_version,
             dam,
             commands: VecDeque::new(),
@@ -182,6 +189,7 @@ impl Site {
         for said in statements {
             out.extend(self.alarms.state(said).map(Record::Alarm));
         }
+        self.end_unwatched(now, &mut out);
         out
     }
 
@@ -353,6 +361,7 @@ impl Site {
             let why = format!("no word from headquarters for more than {} s", LINK_DOWN_ALARM_MS / 1_000);
             self.state(out, AlarmKind::LinkDown, "gateway", Level::Yellow, now.wall, why);
         }
+        self.tick_cameras(now, out);
         let mut changes = Vec::new();
         for index in 0..self.points.len() {
             let Some(point) = self.points.get_mut(index) else { continue };
@@ -382,6 +391,8 @@ impl Site {
         next.link_cut_since = self.link_cut_since;
         next.link_was_up = self.link_was_up;
         next.commands = std::mem::take(&mut self.commands);
+        next.falls_taken = std::mem::take(&mut self.falls_taken);
+        next.fall_seen = std::mem::take(&mut self.fall_seen);
         *self = next;
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::qualify::Moment;
 use crate::siren::SirenEvent;
 use crate::spool::{SpoolHandle, SpoolView};
 use crate::uplink::{LinkState, UplinkView};
+use crate::vision::{Taken, VisionEvent};
 use minewatch_domain::wire::{CommandResultV1, CommandV1};
 use minewatch_domain::{AlarmTransition, EventKind, Reading, Record};
 use std::collections::BTreeSet;
@@ -59,6 +60,10 @@ pub struct Field {
     pub commands: Vec<mpsc::Sender<BusCommand>>,
     /// Polls that every bus was told to make more often.
     pub paced: BTreeSet<usize>,
+    /// What the vision process says.
+    pub vision: mpsc::Receiver<VisionEvent>,
+    /// Events of it that are in the ledger.
+    pub taken: mpsc::Sender<Taken>,
     /// Ends the tasks and waits for them.
     pub stop: Box<dyn FnOnce() -> Ended + Send>,
 }
@@ -68,12 +73,16 @@ impl Field {
     fn idle() -> Field {
         let (_, buses) = mpsc::channel(1);
         let (_, siren_events) = mpsc::channel(1);
+        let (_, vision) = mpsc::channel(1);
+        let (taken, _) = mpsc::channel(1);
         Field {
             buses,
             siren_events,
             sirens: Vec::new(),
             commands: Vec::new(),
             paced: BTreeSet::new(),
+            vision,
+            taken,
             stop: Box::new(|| Box::pin(async {})),
         }
     }
@@ -118,6 +127,7 @@ pub async fn run(
     let mut events = Vec::with_capacity(EVENTS_TOGETHER_MAX);
     let mut out = opening;
     let mut results: Vec<CommandResultV1> = Vec::new();
+    let mut taken = Vec::new();
     loop {
         flush(&shell, &site, &mut field, &mut out).await?;
         // Durable before said.
@@ -125,6 +135,10 @@ pub async fn run(
             let _ = shell.results.try_send(result);
         }
         pace(&site, &mut field);
+        for event in taken.drain(..) {
+            // Full or gone: the event is told again and known by its time.
+            let _ = field.taken.try_send(event);
+        }
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -135,11 +149,9 @@ pub async fn run(
                 None => break,
             },
             Some(seen) = field.siren_events.recv() => site.siren(&seen, &mut out),
-            count = field.buses.recv_many(&mut events, EVENTS_TOGETHER_MAX) => {
-                if count == 0 {
-                    // A site without buses: only time and the link go on.
-                    tokio::time::sleep(TICK).await;
-                }
+            Some(seen) = field.vision.recv() => taken.extend(site.vision(seen, now(), &mut out)),
+            // A site without buses has nothing to wait for here.
+            _ = field.buses.recv_many(&mut events, EVENTS_TOGETHER_MAX), if !field.buses.is_closed() || !field.buses.is_empty() => {
                 let at = now();
                 for seen in events.drain(..) {
                     site.bus(seen, at, &mut out);
@@ -162,6 +174,10 @@ pub async fn run(
     (field.stop)().await;
     while let Ok(seen) = field.buses.try_recv() {
         site.bus(seen, now(), &mut out);
+    }
+    while let Ok(seen) = field.vision.try_recv() {
+        // Not confirmed: the process tells it again at the next start, and its time is known by then.
+        site.vision(seen, now(), &mut out);
     }
     out.push(event(EventKind::Stopped, "gateway", clock::wall(), String::new()));
     shell.spool.append(out, site.config().hash.short()).await?;

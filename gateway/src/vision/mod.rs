@@ -1,10 +1,16 @@
-//! Cameras, seen from the gateway: another program watches them.
+//! Cameras, seen from the gateway: another program watches them, this one supervises it.
 //!
-//! Invariant: this program links neither GStreamer nor ONNX Runtime; both live in the sibling
-//! program `gateway-vision`, so that a crash there is a camera-health alarm and nothing more
-//! (design promise 12), and a site without cameras needs neither library. Deliberately absent:
-//! pictures.
+//! Invariants: this program links neither GStreamer nor ONNX Runtime; a crash, hang or leak of the
+//! vision process is a camera-health alarm and a restart, and touches nothing else (design promise
+//! 12); an event is confirmed to it only after it is durable in the spool. Deliberately absent:
+//! pictures, and what an event becomes (`site`).
 
+mod child;
+mod fence;
 mod program;
+mod taken;
+mod upload;
 
+pub use fence::{Fence, Taken, VisionEvent, VisionView, run_vision};
 pub use program::{Arguments, exec, program};
+pub use upload::run_upload;

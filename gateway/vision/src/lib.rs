@@ -5,4 +5,13 @@
 //! before it is told and stays there until the gateway has it in the ledger. Deliberately absent:
 //! alarms, the ledger and the network to headquarters.
 
+pub mod control;
+pub mod evidence;
 pub mod infer;
+pub mod journal;
+pub mod look;
+pub mod looker;
+pub mod movie;
+pub mod socket;
+pub mod stream;
+pub mod watch;

@@ -8,14 +8,11 @@ pub mod health;
 pub mod luma;
 pub mod message;
 pub mod motion;
-pub mod schedule;
 pub mod settings;
 
 pub use health::{Blindness, HealthLimits, Judge, Sight};
 pub use luma::Luma;
 pub use motion::MotionGate;
-pub use schedule::Schedule;
 pub use settings::{
-    CameraSettings, EvidenceSettings, InferenceSettings, Provider, Sampling, Source, Transport, VisionSettings, Zone,
-    ZoneKind,
+    CameraSettings, EvidenceSettings, InferenceSettings, Provider, Sampling, Source, Transport, VisionSettings,
 };

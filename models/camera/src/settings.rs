@@ -1,7 +1,6 @@
-//! What the vision process is told about its cameras. Places in the picture are fractions of its
-//! width and height, so they hold for every stream of the same camera.
+//! What the vision process is told about its cameras.
 
-use crate::schedule::Schedule;
+use minewatch_fall::CameraProfile;
 use serde::{Deserialize, Serialize};
 
 /// Everything the vision process needs to know. Secrets are files, never values.
@@ -28,12 +27,11 @@ pub struct CameraSettings {
     pub record: Option<Source>,
     /// How often and how large pictures are looked at.
     pub sampling: Sampling,
-    /// Areas with a meaning.
-    pub zones: Vec<Zone>,
-    /// Smallest person judged, as a share of the picture's height.
-    pub person_height_min: f32,
-    /// When falls are alarmed.
-    pub schedule: Schedule,
+    /// What the fall decision knows of it: zones, masks, smallest person, hours. Its aspect follows from
+    /// the stream.
+    pub profile: CameraProfile,
+    /// Minutes east of UTC for the profile's hours (China: 480).
+    pub utc_offset_min: i32,
     /// A picture that does not change for this long is frozen, seconds; 0 switches the check off.
     pub frozen_after_s: u32,
 }
@@ -78,46 +76,6 @@ pub enum Transport {
     Udp,
 }
 
-/// What an area means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ZoneKind {
-    /// Nothing in here is looked at.
-    Mask,
-    /// An open polyline: the edge of a height; people can fall beyond it.
-    Edge,
-    /// People work at height in here.
-    Height,
-    /// Nobody may be in here.
-    NoGo,
-}
-
-/// An area (closed polygon) or an edge line (open polyline) in the picture.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Zone {
-    /// Slug.
-    pub id: String,
-    /// What it means.
-    pub kind: ZoneKind,
-    /// Corners as fractions of width and height.
-    pub points: Vec<(f32, f32)>,
-}
-
-impl Zone {
-    /// Whether a point (fractions) lies within the polygon; even-odd rule.
-    pub fn contains(&self, x: f32, y: f32) -> bool {
-        let mut inside = false;
-        let Some(mut before) = self.points.last() else { return false };
-        for point in &self.points {
-            let ((x1, y1), (x2, y2)) = (before, point);
-            if (y1 > &y) != (y2 > &y) && x < (x2 - x1) * (y - y1) / (y2 - y1) + x1 {
-                inside = !inside;
-            }
-            before = point;
-        }
-        inside
-    }
-}
-
 /// What the model runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Provider {
@@ -159,17 +117,17 @@ pub struct EvidenceSettings {
     pub blur: bool,
 }
 
+impl CameraSettings {
+    /// Whether falls are alarmed at this time, microseconds since 1970 UTC.
+    pub fn watches_at(&self, at_us: i64) -> bool {
+        let minute = (at_us.div_euclid(60_000_000) + i64::from(self.utc_offset_min)).rem_euclid(24 * 60);
+        self.profile.watches_at(u16::try_from(minute).unwrap_or(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_zone_contains_what_lies_within_its_corners() {
-        let zone = Zone { id: "a".into(), kind: ZoneKind::Mask, points: vec![(0.2, 0.2), (0.8, 0.2), (0.5, 0.9)] };
-        assert!(zone.contains(0.5, 0.4));
-        assert!(!zone.contains(0.2, 0.8));
-        assert!(!Zone { points: Vec::new(), ..zone }.contains(0.5, 0.4));
-    }
 
     #[test]
     fn settings_survive_the_pipe() {
@@ -183,9 +141,8 @@ mod tests {
                 },
                 record: None,
                 sampling: Sampling { fps: 10.0, fps_floor: 1.0, height: 360, tiles: (1, 1) },
-                zones: vec![Zone { id: "z".into(), kind: ZoneKind::Edge, points: vec![(0.0, 0.5), (1.0, 0.5)] }],
-                person_height_min: 0.1,
-                schedule: Schedule::default(),
+                profile: CameraProfile::default(),
+                utc_offset_min: 480,
                 frozen_after_s: 60,
             }],
             inference: InferenceSettings { library: None, manifest: None, provider: Provider::Cpu, threads: 1 },

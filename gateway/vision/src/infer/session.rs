@@ -16,6 +16,7 @@ use ort::value::{DynTensor, Tensor};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A manifest is a page of text; more is none.
 const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
@@ -38,6 +39,7 @@ pub struct PoseSession {
     manifest: PoseModelManifest,
     session: Session,
     resizer: Resizer,
+    ran: Duration,
     // Last, so that the session ends before the environment it runs in.
     _environment: Environment,
 }
@@ -61,13 +63,20 @@ impl PoseSession {
             .build()
             .map_err(|error| anyhow!("ONNX Runtime {}: {error}", library.display()))?;
         let session = session(&environment, settings, &model).with_context(|| model.display().to_string())?;
-        Ok(Self { manifest, session, resizer: Resizer::new(), _environment: environment })
+        Ok(Self { manifest, session, resizer: Resizer::new(), ran: Duration::ZERO, _environment: environment })
     }
 
     /// The manifest of the model.
     #[must_use]
     pub fn manifest(&self) -> &PoseModelManifest {
         &self.manifest
+    }
+
+    /// Processor time that the runtime alone has taken so far, seconds (of this thread: the whole of it with
+    /// one thread an inference).
+    #[must_use]
+    pub fn ran_cpu_s(&self) -> f64 {
+        self.ran.as_secs_f64()
     }
 
     /// The people in a picture; `tiles` across and down are looked at one by one besides the whole.
@@ -131,12 +140,20 @@ impl PoseSession {
     /// When the runtime fails or the model has another output than its manifest says.
     pub fn run(&mut self, canvas: Vec<u8>, letterbox: &Letterbox) -> Result<Vec<f32>> {
         let input = tensor(canvas, letterbox, self.manifest.input.dtype, self.manifest.input.layout)?;
+        let began = cpu_time();
         let outputs = self.session.run(ort::inputs![self.manifest.input.name.as_str() => input])?;
+        self.ran += cpu_time().saturating_sub(began);
         let name = self.manifest.output.name.as_str();
         let Some(output) = outputs.get(name) else { bail!("the model has no output \"{name}\"") };
         let (_, numbers) = output.try_extract_tensor::<f32>()?;
         Ok(numbers.to_vec())
     }
+}
+
+/// Processor time of this thread.
+fn cpu_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// Overlapping parts of a picture: left, top, width, height in pixels.

@@ -5,6 +5,7 @@
 //! metric NAME. A figure below its bar is printed as such; only a bench that cannot run is an error.
 
 mod alarms;
+mod cameras;
 mod gateway;
 mod ingest;
 mod micro;
@@ -35,6 +36,9 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["ocds_mb_per_cpu_s", "ocds_cpu_vs_cardinal"], run: procurement::red_flags },
     Group { metrics: &["alarm_query_p99_ms_sqlite"], run: alarms::sqlite },
     Group { metrics: &["alarm_query_p99_ms_postgres"], run: alarms::postgres },
+    Group { metrics: &["vision_vs_bare_ort"], run: cameras::chain },
+    Group { metrics: &["cameras_on_2_cores", "camera_rss_mb"], run: cameras::load },
+    Group { metrics: &["fall_to_hq_p99_s"], run: cameras::latency },
 ];
 
 fn main() -> Result<()> {
