@@ -138,7 +138,6 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
     let writer = Writer::new(Committer::new(store.clone(), Arc::clone(&config.rules)), told, started);
     let evidence = config.evidence.as_ref().map(|settings| settings.open(&store)).transpose().context("evidence")?;
-    let upkeep = evidence.clone().zip(config.evidence.clone());
     let api = Api {
         store: store.clone(),
         live,
@@ -159,18 +158,28 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     tasks.spawn(named("headquarters topics", publisher.run(sources.clone())));
     tasks.spawn(named("writer", writer.run(inbox, order_inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
-    if let Some((gate, settings)) = upkeep {
-        tasks.spawn(named("evidence", gate.keep_up(settings, sources.clone())));
-    }
-    tasks.spawn(named("http", api::serve(http, api, sources.clone())));
-    outward.spawn(&mut tasks, &sources);
-    tasks.spawn(named("watchdog", watchdog(sources.clone())));
+    spawn_faces(&mut tasks, (http, api), outward, &sources);
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");
     if print_ready {
         ready(&heard_by, http_address, &address, listening, instance).await;
     }
     until_stopped(tasks, &sources, &stop, &store).await
+}
+
+/// What people and other programs see, and the upkeep of evidence.
+fn spawn_faces(
+    tasks: &mut JoinSet<&'static str>,
+    (http, api): (TcpListener, Api),
+    outward: Outward,
+    sources: &CancellationToken,
+) {
+    if let Some(gate) = api.evidence.clone() {
+        tasks.spawn(named("evidence", gate.keep_up(sources.clone())));
+    }
+    tasks.spawn(named("http", api::serve(http, api, sources.clone())));
+    outward.spawn(tasks, sources);
+    tasks.spawn(named("watchdog", watchdog(sources.clone())));
 }
 
 /// Waits until gateways are heard, so that what is sent after the ready line arrives; five seconds at most.

@@ -76,8 +76,7 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
     let (stop, stop_uplink) = (CancellationToken::new(), CancellationToken::new());
     let (config_hash, hash_seen) = watch::channel(config.hash.short());
     let (show_link, link) = watch::channel(UplinkView { since: started, ..UplinkView::default() });
-    let (show_vision, vision) = watch::channel(VisionView::default());
-    let (requests, inbox) = mpsc::channel(INBOX_MAX);
+    let ((show_vision, vision), (requests, inbox)) = (watch::channel(VisionView::default()), mpsc::channel(INBOX_MAX));
     let (tell_results, results) = mpsc::channel(RESULTS_MAX);
     let commands = requests.clone();
     let counters: Counters = Arc::default();

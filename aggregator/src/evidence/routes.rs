@@ -14,6 +14,7 @@ use minewatch_domain::{GatewayId, OrgPath, PointId};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 /// Largest piece; the gateway sends half of it.
@@ -34,6 +35,8 @@ pub struct EvidenceGate {
     pub tokens_dir: PathBuf,
     /// To know where a gateway stands.
     pub store: Store,
+    /// Files are kept this long; `None`: as long as there is room.
+    pub keep: Option<Duration>,
 }
 
 /// Routes for gateways: they prove themselves by their token.

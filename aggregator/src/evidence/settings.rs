@@ -66,10 +66,9 @@ impl EvidenceConfig {
 
 impl EvidenceGate {
     /// Removes what is too old or too much, until `stop`.
-    pub async fn keep_up(self, settings: EvidenceConfig, stop: CancellationToken) {
-        let keep = settings.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
+    pub async fn keep_up(self, stop: CancellationToken) {
         loop {
-            let evidence = Arc::clone(&self.evidence);
+            let (evidence, keep) = (Arc::clone(&self.evidence), self.keep);
             let removed = tokio::task::spawn_blocking(move || evidence.tidy(keep, SystemTime::now())).await;
             if let Ok(removed @ 1..) = removed {
                 tracing::info!(removed, "evidence removed: too old or too much");

@@ -172,17 +172,22 @@ pub async fn run(
         }
     }
     (field.stop)().await;
-    while let Ok(seen) = field.buses.try_recv() {
-        site.bus(seen, now(), &mut out);
-    }
-    while let Ok(seen) = field.vision.try_recv() {
-        // Not confirmed: the process tells it again at the next start, and its time is known by then.
-        site.vision(seen, now(), &mut out);
-    }
+    last_words(&mut site, &mut field, &mut out);
     out.push(event(EventKind::Stopped, "gateway", clock::wall(), String::new()));
     shell.spool.append(out, site.config().hash.short()).await?;
     shell.spool.barrier().await?;
     Ok(())
+}
+
+/// What buses and the vision process said before they ended.
+fn last_words(site: &mut Site, field: &mut Field, out: &mut Vec<Record>) {
+    while let Ok(seen) = field.buses.try_recv() {
+        site.bus(seen, now(), out);
+    }
+    while let Ok(seen) = field.vision.try_recv() {
+        // Not confirmed: the process tells it again at the next start, and its time is known by then.
+        site.vision(seen, now(), out);
+    }
 }
 
 fn now() -> Moment {
