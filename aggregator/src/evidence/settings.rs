@@ -60,7 +60,12 @@ impl EvidenceConfig {
     pub fn open(&self, store: &Store) -> anyhow::Result<EvidenceGate> {
         let evidence = Evidence::open(&self.dir, self.size_max_mb << 20)
             .with_context(|| format!("evidence.dir {}", self.dir.display()))?;
-        Ok(EvidenceGate { evidence: Arc::new(evidence), tokens_dir: self.tokens_dir.clone(), store: store.clone() })
+        Ok(EvidenceGate {
+            evidence: Arc::new(evidence),
+            tokens_dir: self.tokens_dir.clone(),
+            store: store.clone(),
+            keep: self.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
+        })
     }
 }
 

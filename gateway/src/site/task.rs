@@ -172,7 +172,7 @@ pub async fn run(
         }
     }
     (field.stop)().await;
-    last_words(&mut site, &mut field, &mut out);
+    last_words(&mut site, (&mut field.buses, &mut field.vision), &mut out);
     out.push(event(EventKind::Stopped, "gateway", clock::wall(), String::new()));
     shell.spool.append(out, site.config().hash.short()).await?;
     shell.spool.barrier().await?;
@@ -180,11 +180,15 @@ pub async fn run(
 }
 
 /// What buses and the vision process said before they ended.
-fn last_words(site: &mut Site, field: &mut Field, out: &mut Vec<Record>) {
-    while let Ok(seen) = field.buses.try_recv() {
+fn last_words(
+    site: &mut Site,
+    (buses, vision): (&mut mpsc::Receiver<BusEvent>, &mut mpsc::Receiver<VisionEvent>),
+    out: &mut Vec<Record>,
+) {
+    while let Ok(seen) = buses.try_recv() {
         site.bus(seen, now(), out);
     }
-    while let Ok(seen) = field.vision.try_recv() {
+    while let Ok(seen) = vision.try_recv() {
         // Not confirmed: the process tells it again at the next start, and its time is known by then.
         site.vision(seen, now(), out);
     }
