@@ -88,7 +88,7 @@ async fn every_step_reaches_file_and_http_platforms_once_over_kills() -> Result<
         }
         wanted.extend((1..=STEPS).map(|revision| format!("gw-1/{alarm}/{revision}")));
         let before = exported(&files)?.len();
-        eventually("exporting has begun", Duration::from_secs(30), async || {
+        eventually("exporting has begun", Duration::from_secs(60), async || {
             let now = exported(&files)?.len();
             Ok(when(now > before, now))
         })
@@ -105,7 +105,7 @@ async fn every_step_reaches_file_and_http_platforms_once_over_kills() -> Result<
         }
         seen
     };
-    eventually("both platforms have every step", Duration::from_secs(90), async || {
+    eventually("both platforms have every step", Duration::from_secs(120), async || {
         aggregator.program().must_run()?;
         let (province, nation) = (exported(&files)?.len(), nation().len());
         Ok(when(

@@ -80,7 +80,7 @@ impl Exporter {
                 break;
             }
         }
-        while let Some(package) = self.store.next_package(&platform.name).await? {
+        while let Some(package) = self.store.next_package(&platform.name, clock::now()).await? {
             let answer = deliver(platform, poster, &package).await;
             self.store.package_tried(&platform.name, package.number, &answer, clock::now()).await?;
             match answer {

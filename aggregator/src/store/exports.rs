@@ -14,6 +14,9 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
+/// How long a delivery is one aggregator's; twice the time of one request.
+const LEASE_MS: i64 = 20_000;
+
 /// A package to deliver.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
@@ -245,8 +248,9 @@ impl Store {
         Ok(packed)
     }
 
-    /// The oldest package that has not been delivered.
-    pub async fn next_package(&self, platform: &str) -> Result<Option<Package>, StoreError> {
+    /// Takes the oldest package that has not been delivered, for as long as a delivery may take; nothing
+    /// while another aggregator has it.
+    pub async fn next_package(&self, platform: &str, now: At) -> Result<Option<Package>, StoreError> {
         let row = sqlx::query(
             "SELECT number, name, content, records FROM regulator_packages \
              WHERE platform = $1 AND delivered_us IS NULL ORDER BY number LIMIT 1",
@@ -254,7 +258,20 @@ impl Store {
         .bind(platform)
         .fetch_optional(&self.reader)
         .await?;
-        row.as_ref().map(package_of).transpose()
+        let Some(package) = row.as_ref().map(package_of).transpose()? else { return Ok(None) };
+        let mut transaction = self.begin().await?;
+        let taken = sqlx::query(
+            "UPDATE regulator_packages SET next_try_us = $1 \
+             WHERE platform = $2 AND number = $3 AND delivered_us IS NULL AND next_try_us <= $4",
+        )
+        .bind(now.plus_millis(LEASE_MS).micros())
+        .bind(platform)
+        .bind(package.number)
+        .bind(now.micros())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok((taken.rows_affected() == 1).then_some(package))
     }
 
     /// Writes down how a delivery went; a delivered package keeps its name and loses its content.

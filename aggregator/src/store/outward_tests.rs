@@ -191,18 +191,19 @@ fn every_step_after_the_start_of_an_export_is_in_exactly_one_package() {
             store.make_packages("province", &mapping, NOW)
         );
         assert_eq!(one.expect("packs").taken + two.expect("packs").taken, 4, "two aggregators, each step once");
-        let package = store.next_package("province").await.expect("reads").expect("is there");
+        let package = store.next_package("province", NOW).await.expect("reads").expect("is there");
+        assert_eq!(store.next_package("province", NOW).await.expect("reads"), None, "one aggregator delivers it");
         assert_eq!((package.number, package.records, package.content.lines().count()), (1, 4, 4));
         assert!(package.content.contains("gw-1/a.high/2;") && !package.content.contains("a.high/1;"));
         let refused = Answer::Rejected { why: "400".to_owned() };
         store.package_tried("province", 1, &refused, NOW).await.expect("notes");
         assert_eq!(
-            store.next_package("province").await.expect("reads"),
+            store.next_package("province", NOW).await.expect("reads"),
             Some(package),
             "the same until it is delivered"
         );
         store.package_tried("province", 1, &accepted(), NOW).await.expect("notes");
-        assert_eq!(store.next_package("province").await.expect("reads"), None);
+        assert_eq!(store.next_package("province", NOW.plus_millis(60_000)).await.expect("reads"), None);
         store.close().await;
     });
 }
