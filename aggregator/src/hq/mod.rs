@@ -17,7 +17,7 @@ pub use figures::Figures;
 pub use publish::Publisher;
 
 /// What a late wildcard subscriber gets from the embedded broker, said where the user meets it.
-pub const LATE_EMBEDDED: &str = "a QoS 1 subscriber gets at most 100 retained states at once, all of them within 60 s";
+pub const LATE_EMBEDDED: &str = "a QoS 1 subscriber gets at most 100 retained states at once, all of them within 30 s";
 /// The same of an external broker that keeps to the standard.
 pub const LATE_EXTERNAL: &str = "a subscriber gets all retained states at once";
 

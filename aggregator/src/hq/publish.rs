@@ -32,7 +32,7 @@ const PATH_WAIT_MS: i64 = 5_000;
 const ALARMS_READ: i64 = 10_000;
 /// The embedded broker hands a late QoS 1 subscriber only its first 100 retained messages and forgets
 /// the rest, so all state is published again this often there; a repeat has the same id.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_secs(30);
 /// How often retained states of alarms cleared long ago are removed from the broker.
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// Looks at the outbox again, in case a row waits for a path or another process wrote it.
