@@ -10,7 +10,7 @@ STEP = @printf '\033[36m[%4ss]\033[0m %s\n' "$$(( $$(date +%s) - $(BEGAN) ))"
 BEGAN := $(shell date +%s)
 CONSOLE := aggregator/console
 
-.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak clean openapi asyncapi deny dam-eval dam-score
+.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak fall-eval clean openapi asyncapi deny dam-eval dam-score
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -74,6 +74,13 @@ dam-score: ## the dam model on the simulated dam (SEEDS=200, ONLY=F1,N1)
 soak: setup-full ## the fault tests for hours (HOURS=8): long outages, thousands of kills
 	@cargo build --workspace --bins
 	@MINEWATCH_SOAK=1 MINEWATCH_SOAK_HOURS=$(or $(HOURS),8) cargo nextest run -p minewatch-tests --profile soak --test outage --test kills --no-capture
+
+fall-eval: setup ## score the fall decision on labelled clips (CLIPS=folder with MANIFEST.md; FPS=15)
+	@[ -x .cache/fall-venv/bin/python ] || python3 -m venv .cache/fall-venv
+	@.cache/fall-venv/bin/python -m pip install --quiet --disable-pip-version-check -r models/fall/eval/requirements.lock
+	@cargo build --quiet --release -p minewatch-fall --bins
+	@.cache/fall-venv/bin/python models/fall/eval/evaluate.py --clips $(or $(CLIPS),../shared/data/falls) --fps $(or $(FPS),15) \
+		--model vendor/models/movenet_multipose_dyn_u8.onnx --cache .cache/fall-keypoints --program target/release/fall-eval
 
 openapi: build ## write docs/openapi.json from the code
 	@target/debug/aggregator openapi > docs/openapi.json

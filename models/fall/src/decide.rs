@@ -7,22 +7,20 @@
 //! ```text
 //!              ┌────────────── stands for 1 s ──────────────┐
 //!              ▼                                            │
-//!   Watching ──┬─ level: score ≥ ½ held ──────────────▶ Fallen ── lies still for motionless_s ─▶ event
+//!   Watching ──┬─ level: looks like it, held ──────────────▶ Fallen ── lies still for motionless_s ─▶ event
 //!              ├─ height: fast and far, or lost at an edge ─▶┤
 //!              ├─ arrest: fast drop, then hangs ────────────▶┤
 //!              └─ lies still for motionless_s ──────────────▶ event
 //! ```
 
 use crate::event::{FallEvent, FallKind, TRACE_MAX, TracePoint};
+use crate::level::{self, Look};
 use crate::measure::{Measures, measure, motion};
 use crate::pose::Pose;
 use crate::profile::{CameraProfile, ZoneKind};
 use crate::track::{LOST_MS_MAX, Track, Tracker};
-use crate::weights;
 use std::collections::BTreeMap;
 
-/// The score must stay at or above one half for that long, so that one wild pose decides nothing.
-const HOLD_MS: i64 = 400;
 /// A descent that ended longer ago is over: what happens then is no part of it.
 const AFTER_S_MAX: f32 = 2.5;
 /// Standing for that long arms a person again.
@@ -33,6 +31,8 @@ const DROP_MIN: f32 = 0.18;
 const HEIGHT_DROP_MIN: f32 = 0.60;
 const HEIGHT_SPEED_MIN: f32 = 1.1;
 const HEIGHT_ACCELERATION_MIN: f32 = 0.7;
+/// A pose surer than this: the last doubtful poses of people who walk out of the picture jump about.
+const HEIGHT_CERTAINTY_MIN: f32 = 0.18;
 /// From this drop on nobody jumps down on purpose.
 const HEIGHT_CERTAIN: f32 = 1.0;
 /// Lost while descending: unseen for that long, in seconds, after at least that speed and drop.
@@ -52,8 +52,8 @@ const STILL_WINDOW_S: f32 = 2.0;
 /// What is known of one person besides the track.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
-    /// Armed; since when the score has been at or above one half.
-    Watching { above_since_ms: Option<i64> },
+    /// Armed; since when it looks like a fall on the level.
+    Watching { like_since_ms: Option<i64> },
     /// A fall was raised; since when the person stands again.
     Fallen { risen_since_ms: Option<i64> },
 }
@@ -106,7 +106,7 @@ impl FallTracker {
                 continue;
             }
             let person = self.people.entry(track.id).or_insert(Person {
-                state: State::Watching { above_since_ms: None },
+                state: State::Watching { like_since_ms: None },
                 still_since_ms: None,
                 still_said: false,
             });
@@ -139,11 +139,11 @@ struct Verdict {
 impl Judged<'_> {
     fn fall(&self, state: &mut State) -> Option<FallEvent> {
         match *state {
-            State::Watching { above_since_ms } => {
+            State::Watching { like_since_ms } => {
                 let measures =
                     measure(self.track, self.at_ms).filter(|m| m.drop >= DROP_MIN && m.after_s <= AFTER_S_MAX);
                 let Some(measures) = measures else {
-                    *state = State::Watching { above_since_ms: None };
+                    *state = State::Watching { like_since_ms: None };
                     return None;
                 };
                 let sudden = self.height(&measures).or_else(|| self.lost(&measures)).or_else(|| self.arrest(&measures));
@@ -151,19 +151,19 @@ impl Judged<'_> {
                     *state = State::Fallen { risen_since_ms: None };
                     return Some(self.event(verdict, &measures));
                 }
-                let score = weights::score(&measures);
-                let since = (score >= 0.5).then(|| above_since_ms.unwrap_or(self.at_ms));
-                *state = State::Watching { above_since_ms: since };
-                if self.at_ms - since? < HOLD_MS {
+                let look = level::look(&measures);
+                let since = (look > Look::NoFall).then(|| like_since_ms.unwrap_or(self.at_ms));
+                *state = State::Watching { like_since_ms: since };
+                if self.at_ms - since? < look.hold_ms() {
                     return None;
                 }
                 *state = State::Fallen { risen_since_ms: None };
-                Some(self.event(level(score, &measures), &measures))
+                Some(self.event(level_verdict(&measures), &measures))
             }
             State::Fallen { risen_since_ms } => {
                 let since = self.stands().then(|| risen_since_ms.unwrap_or(self.at_ms));
                 *state = if since.is_some_and(|since| self.at_ms - since >= RISEN_MS) {
-                    State::Watching { above_since_ms: None }
+                    State::Watching { like_since_ms: None }
                 } else {
                     State::Fallen { risen_since_ms: since }
                 };
@@ -176,7 +176,7 @@ impl Judged<'_> {
     fn height(&self, m: &Measures) -> Option<Verdict> {
         let drop = m.hip_drop.min(m.ankle_drop);
         let fast = m.speed >= HEIGHT_SPEED_MIN && m.acceleration >= HEIGHT_ACCELERATION_MIN;
-        if drop < HEIGHT_DROP_MIN || !fast || m.after_s < 0.3 || m.unseen_s > LOST_S {
+        if drop < HEIGHT_DROP_MIN || !fast || m.certainty < HEIGHT_CERTAINTY_MIN || m.after_s < 0.3 || m.unseen_s > LOST_S {
             return None;
         }
         let upright = m.angle_deg < 40.0 && m.stature > 0.6;
@@ -199,7 +199,7 @@ impl Judged<'_> {
 
     /// Lost while descending fast, at an edge, in a no-go area or with the feet already off the ground.
     fn lost(&self, m: &Measures) -> Option<Verdict> {
-        if m.unseen_s < LOST_S || m.unseen_s > AFTER_S_MAX || m.speed < LOST_SPEED_MIN || m.drop < LOST_DROP_MIN {
+        if m.certainty < HEIGHT_CERTAINTY_MIN || m.unseen_s < LOST_S || m.unseen_s > AFTER_S_MAX || m.speed < LOST_SPEED_MIN || m.drop < LOST_DROP_MIN {
             return None;
         }
         let last = &self.track.last().pose;
@@ -304,18 +304,19 @@ impl Judged<'_> {
     }
 }
 
-fn level(score: f32, m: &Measures) -> Verdict {
+fn level_verdict(m: &Measures) -> Verdict {
     let why = format!(
-        "on the level: trunk came down {:.2} body heights in {:.2} s ({:.1} per second squared, {:.1} per second), then trunk at {:.0}°, head {:.2} body heights over the feet; score {score:.2} (limit 0.50), held {:.1} s",
+        "on the level: trunk came down {:.2} body heights (limit {:.2}) in {:.2} s, {:.2} per second squared (limit {:.2}); then head and hips {:.2} body heights over the feet (limit {:.2}), trunk at {:.0}°",
         m.drop,
+        level::DROP_MIN,
         m.duration_s,
         m.acceleration,
-        m.speed,
+        level::ACCELERATION_MIN,
+        m.stature + m.hip_height,
+        level::HEIGHTS_MAX,
         m.angle_deg,
-        m.stature,
-        HOLD_MS as f32 / 1000.0
     );
-    Verdict { kind: FallKind::SameLevel, score, why }
+    Verdict { kind: FallKind::SameLevel, score: level::score(m), why }
 }
 
 /// Two measures as multiples of their limits, as a score that is one half at the limits.

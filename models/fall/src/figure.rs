@@ -133,7 +133,7 @@ impl Figure {
     #[must_use]
     pub fn drawn(act: Act, feet: Place, draw: &mut Draw) -> Self {
         let takes_s = match act {
-            Act::LieDown => draw.between(2.2, 6.0),
+            Act::LieDown => draw.between(3.0, 7.0),
             Act::Bend => draw.between(0.5, 1.5),
             Act::Crouch => draw.between(0.6, 1.6),
             Act::Sit => draw.between(0.7, 1.8),

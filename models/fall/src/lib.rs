@@ -6,7 +6,7 @@
 //! and what people do about an event.
 //!
 //! ```text
-//! output of the model ─▶ decode ─▶ poses ─▶ track ─▶ people ─▶ measure ─▶ a descent ─▶ weights ─▶ decide ─▶ FallEvent
+//! output of the model ─▶ decode ─▶ poses ─▶ track ─▶ people ─▶ measure ─▶ a descent ─▶ level ─▶ decide ─▶ FallEvent
 //!                          ▲ manifest (model.toml)                                        profile ──▲
 //! ```
 
@@ -14,13 +14,15 @@ mod decide;
 mod decode;
 mod event;
 pub mod figure;
+pub mod level;
 mod manifest;
 mod measure;
 mod pose;
 mod profile;
 pub mod scene;
+#[cfg(test)]
+mod scene_tests;
 mod track;
-pub mod weights;
 
 pub use decide::FallTracker;
 pub use decode::{Tile, decode_poses, join_tiles};

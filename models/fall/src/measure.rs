@@ -1,7 +1,7 @@
 //! What a track says about a descent: how far, how fast, and how the person is afterwards.
 //!
 //! Invariant: every measure is in body heights, seconds or degrees, so that neither the distance to the
-//! camera nor the picture rate changes it. Deliberately absent: limits and weights (`decide`).
+//! camera nor the picture rate changes it. Deliberately absent: limits and weights (`level`, `decide`).
 //!
 //! Speed alone does not tell a fall from lying down quickly; what gravity does is an acceleration. A
 //! descent of d body heights in t seconds is measured by d ÷ t²: at a third of the speed it is a ninth.
@@ -11,16 +11,24 @@ use crate::track::Track;
 use serde::Serialize;
 
 /// How far back a descent may have begun.
-const WINDOW_MS: i64 = 3_500;
+const WINDOW_MS: i64 = 6_000;
 /// The part of a descent that is timed: from this share of it to the other.
 const SHARE_FROM: f32 = 0.15;
 const SHARE_TO: f32 = 0.85;
 /// Speed is taken over this time; shorter ones measure the noise of key points.
 const SPEED_MS: i64 = 250;
+/// Whether a descent goes on is judged over this time.
+const SINKING_MS: i64 = 400;
 /// How the person is now is judged over the last samples of that time.
 const NOW_MS: i64 = 600;
 /// A descent shorter than one picture at 20 a second is not timed more finely.
 const DURATION_MIN_S: f32 = 0.05;
+/// Nobody rests for that long in the middle of a fall: what was before such a pause is another movement.
+const PAUSE_MS: i64 = 1_500;
+/// A pause is a stay within this, in body heights.
+const PAUSE_MAX: f32 = 0.04;
+/// A trunk cannot come down more than that on the level; more is a person coming nearer to the camera.
+const LEVEL_DROP_MAX: f32 = 0.5;
 /// Key points surer than this make the outline.
 const OUTLINE_SCORE: f32 = 0.10;
 /// Shapes are limited to this, so that a wild pose does not outweigh the rest.
@@ -39,7 +47,7 @@ pub struct Measures {
     pub ankle_drop: f32,
     /// How long the timed part took, in seconds.
     pub duration_s: f32,
-    /// Drop of the timed part ÷ its duration squared, in body heights per second squared.
+    /// Drop of the timed part (of at most half a body height) ÷ its duration squared, in body heights per second squared.
     pub acceleration: f32,
     /// Fastest descent of the trunk over a quarter of a second, in body heights per second.
     pub speed: f32,
@@ -51,6 +59,10 @@ pub struct Measures {
     pub aspect: f32,
     /// Height of the head over the ankles now, in body heights.
     pub stature: f32,
+    /// Height of the hips over the ankles now, in body heights.
+    pub hip_height: f32,
+    /// How far the trunk came down in the last 0.4 s: while it still sinks, nothing has ended.
+    pub sinking: f32,
     /// Trunk angle before, in degrees.
     pub angle_before_deg: f32,
     /// How far the trunk came up again after its lowest, in body heights.
@@ -96,6 +108,32 @@ impl<'a> Course<'a> {
         Some((self.at_ms(after - 1) as f32 + share * span, after))
     }
 
+    /// The timed part of the descent from `top` to `bottom`.
+    fn timed(&self, top: usize, bottom: usize) -> Option<Timed> {
+        let drop = self.down[bottom] - self.down[top];
+        let level = |share: f32| self.down[top] + share * drop;
+        let (end_ms, end) = self.crossing(level(SHARE_TO), bottom)?;
+        let (begin_ms, begin) = self.crossing(level(SHARE_FROM), end)?;
+        Some(Timed { drop, begin_ms, begin, end_ms, end })
+    }
+
+    /// Where the last pause within a timed part ends.
+    fn pause(&self, timed: &Timed) -> Option<usize> {
+        (timed.begin..timed.end).rev().find(|last| {
+            let stay = (timed.begin..=*last)
+                .rev()
+                .take_while(|index| (self.down[*last] - self.down[*index]).abs() <= PAUSE_MAX);
+            stay.last().is_some_and(|first| self.at_ms(*last) - self.at_ms(first) >= PAUSE_MS)
+        })
+    }
+
+    /// How far it went down within [`SINKING_MS`] before the newest sample.
+    fn sinking(&self) -> f32 {
+        let last = self.down.len() - 1;
+        let before = (0..last).rev().find(|index| self.at_ms(last) - self.at_ms(*index) >= SINKING_MS).unwrap_or(0);
+        self.down[last] - self.down[before]
+    }
+
     /// Fastest descent over [`SPEED_MS`], per second.
     fn speed(&self) -> f32 {
         let mut fastest = 0.0_f32;
@@ -110,6 +148,15 @@ impl<'a> Course<'a> {
     }
 }
 
+/// The timed part of a descent: times in milliseconds, samples as indices of the course.
+struct Timed {
+    drop: f32,
+    begin_ms: f32,
+    begin: usize,
+    end_ms: f32,
+    end: usize,
+}
+
 fn median(values: &[f32]) -> f32 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);
@@ -122,10 +169,9 @@ fn median(values: &[f32]) -> f32 {
 pub fn measure(track: &Track, now_ms: i64) -> Option<Measures> {
     let trunk = Course::of(track, now_ms, |pose| pose.trunk().y);
     let (top, bottom) = descent(&trunk.down)?;
-    let drop = trunk.down[bottom] - trunk.down[top];
-    let level = |share: f32| trunk.down[top] + share * drop;
-    let (end_ms, end) = trunk.crossing(level(SHARE_TO), bottom)?;
-    let (begin_ms, begin) = trunk.crossing(level(SHARE_FROM), end)?;
+    let whole = trunk.timed(top, bottom)?;
+    let timed = trunk.pause(&whole).and_then(|top| trunk.timed(top, bottom)).unwrap_or(whole);
+    let Timed { drop, begin_ms, begin, end_ms, .. } = timed;
     let duration_s = ((end_ms - begin_ms) / 1000.0).max(DURATION_MIN_S);
     let before = trunk.first + begin - 1;
     let was = |place: fn(&Pose) -> f32| place(&track.samples[before].pose);
@@ -137,12 +183,14 @@ pub fn measure(track: &Track, now_ms: i64) -> Option<Measures> {
         head_drop: fell(|pose| pose.head().spot.y),
         ankle_drop: fell(|pose| pose.ankles().spot.y),
         duration_s,
-        acceleration: drop * (SHARE_TO - SHARE_FROM) / (duration_s * duration_s),
+        acceleration: drop.min(LEVEL_DROP_MAX) * (SHARE_TO - SHARE_FROM) / (duration_s * duration_s),
         speed: trunk.speed(),
         hip_speed: Course::of(track, now_ms, |pose| pose.hips().spot.y).speed(),
         angle_deg: now.mean(Pose::trunk_angle_deg),
         aspect: now.mean(|pose| pose.bounds(OUTLINE_SCORE).map_or(1.0, |bounds| bounds.aspect().min(ASPECT_MAX))),
         stature: now.mean(|pose| pose.ankles().spot.y - pose.head().spot.y) / track.height,
+        hip_height: now.mean(|pose| pose.ankles().spot.y - pose.hips().spot.y) / track.height,
+        sinking: trunk.sinking(),
         angle_before_deg: was(Pose::trunk_angle_deg),
         rebound: trunk.down[bottom] - trunk.down[trunk.down.len() - 1],
         after_s: (now_ms as f32 - end_ms) / 1000.0,

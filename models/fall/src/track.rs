@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 
 /// People followed at once in one picture; further ones are not followed and counted.
 pub const TRACKS_MAX: usize = 24;
-/// Samples kept per person: 6 s at 30 pictures a second.
-pub const SAMPLES_MAX: usize = 192;
+/// Samples kept per person: 8 s at 30 pictures a second.
+pub const SAMPLES_MAX: usize = 256;
 /// Samples older than that say nothing about a fall that happens now.
-const AGE_MS_MAX: i64 = 6_000;
+const AGE_MS_MAX: i64 = 8_000;
 /// A person not seen for that long is given up.
 pub(crate) const LOST_MS_MAX: i64 = 4_000;
 /// How far the trunk may be from where it is expected, in body heights, and how fast that grows while unseen.

@@ -8,7 +8,7 @@
 
 use minewatch_fall::figure::Act;
 use minewatch_fall::scene::film;
-use minewatch_fall::{CameraProfile, FallTracker, Letterbox, Pose, PoseModelManifest, decode_poses, measure, weights};
+use minewatch_fall::{CameraProfile, FallTracker, Letterbox, Pose, PoseModelManifest, decode_poses, measure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::error::Error;
@@ -149,8 +149,7 @@ fn watch(
         let events = tracker.step(&poses, at_ms);
         for track in tracker.tracks().iter().filter(|_| options.measures) {
             let Some(m) = measure(track, at_ms) else { continue };
-            let inputs = weights::inputs(&m);
-            writeln!(out, "{}", json!({"clip": clip, "at_ms": at_ms, "track": track.id, "inputs": inputs, "m": m}))?;
+            writeln!(out, "{}", json!({"clip": clip, "at_ms": at_ms, "track": track.id, "m": m}))?;
         }
         for event in events.into_iter().filter(|_| !options.measures) {
             writeln!(
