@@ -176,7 +176,12 @@ impl Judged<'_> {
     fn height(&self, m: &Measures) -> Option<Verdict> {
         let drop = m.hip_drop.min(m.ankle_drop);
         let fast = m.speed >= HEIGHT_SPEED_MIN && m.acceleration >= HEIGHT_ACCELERATION_MIN;
-        if drop < HEIGHT_DROP_MIN || !fast || m.certainty < HEIGHT_CERTAINTY_MIN || m.after_s < 0.3 || m.unseen_s > LOST_S {
+        if drop < HEIGHT_DROP_MIN
+            || !fast
+            || m.certainty < HEIGHT_CERTAINTY_MIN
+            || m.after_s < 0.3
+            || m.unseen_s > LOST_S
+        {
             return None;
         }
         let upright = m.angle_deg < 40.0 && m.stature > 0.6;
@@ -199,7 +204,12 @@ impl Judged<'_> {
 
     /// Lost while descending fast, at an edge, in a no-go area or with the feet already off the ground.
     fn lost(&self, m: &Measures) -> Option<Verdict> {
-        if m.certainty < HEIGHT_CERTAINTY_MIN || m.unseen_s < LOST_S || m.unseen_s > AFTER_S_MAX || m.speed < LOST_SPEED_MIN || m.drop < LOST_DROP_MIN {
+        if m.certainty < HEIGHT_CERTAINTY_MIN
+            || m.unseen_s < LOST_S
+            || m.unseen_s > AFTER_S_MAX
+            || m.speed < LOST_SPEED_MIN
+            || m.drop < LOST_DROP_MIN
+        {
             return None;
         }
         let last = &self.track.last().pose;
