@@ -11,14 +11,15 @@
 //! Each arrow is a pure function; a module knows only those to its left.
 //!
 //! ```text
-//! moment ─▶ threshold  (here now)   one point:  sample ─▶ level, by limits and by rate of change
-//!           derived    (seat)       several points ─▶ one quantity: freeboard, dry beach, phreatic line, barometric correction
-//!           forecast   (here now)   one quantity over days ─▶ onset, inverse velocity, failure time with interval or typed abstention
-//!           escalate   (seat)       levels of points ─▶ level of the item ─▶ level of the pond (GB 39496-2020 5.5.4)
-//!           explain    (seat)       the proof tree behind a pond level
+//! moment ─▶ threshold    one point: sample ─▶ level, by limits and by rate of change
+//!           derived      several points ─▶ one quantity, with `calibration` records and `standard` defaults
+//!           validate     is this number a measurement?
+//!           forecast     one quantity over days ─▶ onset, failure time with interval or typed abstention
+//!           hst, heads   level and rain ─▶ what a head should be; `ahead`: the days to come
+//!           levels       levels of points ─▶ item ─▶ pond (GB 39496-2020 5.5.4)
+//! dam_file ─▶ model      all of these for one dam, sample by sample; `Late` for samples out of order
+//!             proof      the tree behind a level
 //! ```
-//!
-//! A seat is a place in the order, not an empty module: it is added with its first working function.
 
 pub mod ahead;
 pub mod calibration;
