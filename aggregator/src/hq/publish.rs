@@ -10,9 +10,10 @@ use crate::ingest::Input;
 use crate::live::{Latest, Live};
 use crate::metrics::Metrics;
 use crate::rules::Rules;
-use crate::store::{AlarmRow, OutboxRow, Store, StoreError};
+use crate::store::{AlarmRow, CaseLine, Filter, OutboxRow, Store, StoreError};
 use bytes::Bytes;
-use minewatch_domain::{GatewayId, PointId, SitePath};
+use minewatch_alarm::Field;
+use minewatch_domain::{At, GatewayId, PointId, SitePath};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, PublishProperties};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -28,6 +29,8 @@ const MADE_TOGETHER: usize = 50;
 const OUTBOX_READ: i64 = 200;
 /// How long an alarm of a gateway without a catalogue waits for its site path.
 const PATH_WAIT_MS: i64 = 5_000;
+/// Open cases stated again after a connection; the worst and newest come first.
+const CASES_READ: i64 = 10_000;
 /// Alarm states read at once; the worst and newest come first.
 const ALARMS_READ: i64 = 10_000;
 /// The embedded broker hands a late QoS 1 subscriber only its first 100 retained messages and forgets
@@ -79,6 +82,8 @@ struct Message {
 struct Read {
     outbox: Vec<OutboxRow>,
     states: Vec<AlarmRow>,
+    /// Open cases, when everything is to be stated again.
+    cases: Vec<CaseLine>,
     /// Gateways whose alarm states were asked for; empty means all, nothing means only those long cleared.
     due: Option<BTreeSet<GatewayId>>,
 }
@@ -310,7 +315,12 @@ impl Publisher {
                 true => store.alarms(false, one, ALARMS_READ).await?,
                 false => Vec::new(),
             };
-            Ok(Read { outbox, states, due })
+            let open = Filter { standing: true, limit: CASES_READ, ..Filter::default() };
+            let cases = match due.as_ref().is_some_and(BTreeSet::is_empty) {
+                true => store.case_page(&open).await?,
+                false => Vec::new(),
+            };
+            Ok(Read { outbox, states, cases, due })
         })
     }
 
@@ -328,6 +338,7 @@ impl Publisher {
         if queues.taken.len() > 20_000 {
             queues.taken.clear();
         }
+        self.restate_cases(&read.cases, queues);
         for row in read.states {
             let wanted = read.due.as_ref().is_some_and(|due| due.is_empty() || due.contains(&row.gateway));
             let (Some(transition), Some(path)) = (row.transition(), self.path(&row.gateway)) else { continue };
@@ -345,6 +356,27 @@ impl Publisher {
                 let payload = if kept { state.payload } else { String::new() };
                 queues.states.push_back((event::topic(path, &state.leaf), payload));
             }
+        }
+    }
+
+    /// Queues the states of open cases: a broker that was restarted has forgotten them.
+    fn restate_cases(&self, cases: &[CaseLine], queues: &mut Queues) {
+        for case in cases {
+            let gateway = case.gateway.as_deref().and_then(|gateway| GatewayId::parse(gateway).ok());
+            let (Some(gateway), Some(field)) = (gateway, Field::from_name(&case.domain)) else { continue };
+            let Some(path) = self.path(&gateway) else { continue };
+            let seen = event::CaseSeen {
+                id: &case.id,
+                revision: case.revision,
+                case: &case.body.case,
+                field,
+                org: &case.org,
+                titles: (&case.title_zh, &case.title_en),
+                raised: At(case.raised_us),
+                due: case.due_us.map(At),
+            };
+            let message = event::case(&gateway, &seen, At(case.changed_us));
+            queues.states.push_back((event::topic(path, &message.leaf), message.payload));
         }
     }
 
