@@ -73,7 +73,7 @@ dam-score: ## the dam model on the simulated dam (SEEDS=200, ONLY=F1,N1)
 
 soak: setup-full ## the fault tests for hours (HOURS=8): long outages, thousands of kills
 	@cargo build --workspace --bins
-	@MINEWATCH_SOAK=1 MINEWATCH_SOAK_HOURS=$(or $(HOURS),8) cargo nextest run -p minewatch-tests --profile soak --test outage --test kills --no-capture
+	@MINEWATCH_SOAK=1 MINEWATCH_SOAK_HOURS=$(or $(HOURS),8) cargo nextest run -p minewatch-tests --profile soak --test outage --test kills --test storm --no-capture
 
 fall-eval: setup ## score the fall decision on labelled clips (CLIPS=folder with MANIFEST.md; FPS=15)
 	@[ -x .cache/fall-venv/bin/python ] || python3 -m venv .cache/fall-venv

@@ -174,7 +174,7 @@ fn accounted(sql: &Sql, sites: usize, alarms: usize) -> Result<()> {
     );
     same("keys of notices", keys, sites * RUNGS)?;
     let orphans = "SELECT COUNT(*) FROM notice n LEFT JOIN escalation_steps e ON e.case_id = n.case_id AND \
-        n.step = CAST(e.round AS TEXT) || '.' || CAST(e.step AS TEXT) WHERE e.case_id IS NULL";
+        n.step = CAST(e.round AS TEXT) || '.' || CAST(e.step AS TEXT) WHERE e.case_id IS NULL AND n.case_id IS NOT NULL";
     same("notices of steps that were rolled back", orphans.into(), 0)?;
     let called =
         "SELECT (SELECT COUNT(*) FROM case_journal WHERE event = 'called') - (SELECT COUNT(*) FROM escalation_steps)";
