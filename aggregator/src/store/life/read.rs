@@ -182,8 +182,8 @@ impl Store {
             let (l, a) = (parts.int(*level), parts.int(*at));
             let (g, n) = (parts.word(gateway), parts.word(alarm));
             parts.and(&format!(
-                "to_level <= {l} AND (to_level < {l} OR at_us < {a} OR (at_us = {a} AND (gateway > {g} OR \
-                 (gateway = {g} AND alarm > {n}))))"
+                "(to_level, at_us) <= ({l}, {a}) AND (to_level < {l} OR at_us < {a} OR gateway > {g} OR \
+                 (gateway = {g} AND alarm > {n}))"
             ));
         }
         let limit = parts.int(filter.limit);
@@ -222,8 +222,8 @@ impl Store {
             let (o, l, r) = (parts.int(*open), parts.int(*level), parts.int(*raised));
             let id = parts.word(id);
             parts.and(&format!(
-                "open <= {o} AND (open < {o} OR level < {l} OR (level = {l} AND (raised_us < {r} OR \
-                 (raised_us = {r} AND case_id > {id}))))"
+                "(open, level, raised_us) <= ({o}, {l}, {r}) AND (open < {o} OR level < {l} OR raised_us < {r} OR \
+                 case_id > {id})"
             ));
         }
         let limit = parts.int(filter.limit);
