@@ -239,7 +239,8 @@ impl Store {
         row.as_ref().map(line_of).transpose()
     }
 
-    /// Rows of a fixed statement with one parameter, as text; every statement casts its columns.
+    /// Rows of a fixed statement with one parameter, as text; every statement casts its columns. Sorting
+    /// names the table: PostgreSQL would else sort by the text, where 10 comes before 2.
     async fn lines(&self, statement: &'static str, key: &str, columns: usize) -> Result<Vec<Line>, StoreError> {
         let rows = sqlx::query(statement).bind(key).fetch_all(&self.reader).await?;
         let read = |row: &AnyRow| (0..columns).map(|column| Ok(row.maybe_text(column)?)).collect();
@@ -249,28 +250,28 @@ impl Store {
     /// Steps of a case: revision, event, from, to, actor, at, detail.
     pub async fn case_steps(&self, id: &str) -> Result<Vec<Line>, StoreError> {
         let text = "SELECT CAST(revision AS TEXT), event, from_state, to_state, actor, CAST(at_us AS TEXT), detail \
-            FROM case_journal WHERE case_id = $1 ORDER BY revision LIMIT 1000";
+            FROM case_journal j WHERE j.case_id = $1 ORDER BY j.revision LIMIT 1000";
         self.lines(text, id, 7).await
     }
 
     /// Alarms of a case: gateway, alarm, level, joined.
     pub async fn case_alarms(&self, id: &str) -> Result<Vec<Line>, StoreError> {
         let text = "SELECT gateway, alarm, CAST(level AS TEXT), CAST(joined_us AS TEXT) FROM case_alarms \
-            WHERE case_id = $1 ORDER BY joined_us, gateway, alarm LIMIT 1000";
+            WHERE case_id = $1 ORDER BY case_alarms.joined_us, gateway, alarm LIMIT 1000";
         self.lines(text, id, 4).await
     }
 
     /// Calls of a case: round, step, target, channel, called, answered by, answered.
     pub async fn case_calls(&self, id: &str) -> Result<Vec<Line>, StoreError> {
         let text = "SELECT CAST(round AS TEXT), CAST(step AS TEXT), target, channel, CAST(called_us AS TEXT), \
-            answered_by, CAST(answered_us AS TEXT) FROM calls WHERE case_id = $1 ORDER BY called_us, target LIMIT 1000";
+            answered_by, CAST(answered_us AS TEXT) FROM calls WHERE case_id = $1 ORDER BY calls.called_us, target LIMIT 1000";
         self.lines(text, id, 7).await
     }
 
     /// Evidence of a case: hash, kind, name, media type, bytes, actor, at, note.
     pub async fn case_evidence(&self, id: &str) -> Result<Vec<Line>, StoreError> {
         let text = "SELECT sha256, kind, name, media_type, CAST(bytes AS TEXT), actor, CAST(at_us AS TEXT), note \
-            FROM evidence WHERE case_id = $1 ORDER BY at_us, sha256 LIMIT 1000";
+            FROM evidence WHERE case_id = $1 ORDER BY evidence.at_us, sha256 LIMIT 1000";
         self.lines(text, id, 8).await
     }
 
@@ -278,7 +279,7 @@ impl Store {
     pub async fn requests(&self, now_us: i64) -> Result<Vec<Line>, StoreError> {
         let text = "SELECT request_id, gateway, alarm, action, asked_by, CAST(asked_us AS TEXT), \
             CAST(expires_us AS TEXT) FROM alarm_requests WHERE granted_us IS NULL AND expires_us > CAST($1 AS BIGINT) \
-            ORDER BY asked_us LIMIT 1000";
+            ORDER BY alarm_requests.asked_us LIMIT 1000";
         self.lines(text, &now_us.to_string(), 7).await
     }
 
@@ -317,9 +318,9 @@ impl Store {
         let rosters = "SELECT roster, org, name_zh, name_en, CAST(revision AS TEXT) FROM rosters WHERE roster <> $1 \
             ORDER BY roster";
         let shifts = "SELECT roster, CAST(from_us AS TEXT), CAST(to_us AS TEXT), person, channel FROM shifts \
-            WHERE roster <> $1 ORDER BY roster, from_us, person LIMIT 20000";
+            WHERE roster <> $1 ORDER BY roster, shifts.from_us, person LIMIT 20000";
         let ladders = "SELECT org, domain, CAST(level AS TEXT), CAST(step AS TEXT), CAST(after_ms AS TEXT), target, \
-            channel, CAST(revision AS TEXT) FROM ladders WHERE org <> $1 ORDER BY org, domain, level, step, target";
+            channel, CAST(revision AS TEXT) FROM ladders WHERE org <> $1 ORDER BY org, domain, ladders.level, ladders.step, target";
         Ok([
             self.lines(units, "", 4).await?,
             self.lines(parties, "", 5).await?,
