@@ -53,7 +53,7 @@ def check(programs, view, say, seconds, fall):
     if p.model_installed():
         fall(programs)
         took = _until(programs, view, "a fall on the API", FALL_WITHIN_S, lambda: view.fall_api)
-        _until(programs, view, "the fall on the headquarters topics", 10, lambda: view.fall_hq)
+        _until(programs, view, "the fall on the headquarters topics", 30, lambda: view.fall_hq)
         say(f"ok: a person fell in front of the camera; at headquarters {took:.1f} s after the scene began")
         _until(programs, view, "the fall's snapshot at headquarters", 30, lambda: evidence("snapshot"))
         say("ok: its snapshot is at headquarters")
