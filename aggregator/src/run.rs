@@ -3,7 +3,7 @@
 mod outward;
 mod people;
 
-use crate::api::{self, Api};
+use crate::api;
 use crate::broker::{self, BrokerAddress, Credentials, Listening};
 use crate::clock;
 use crate::config::{BrokerMode, Config, Tls};
@@ -141,26 +141,9 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     let told =
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
     let writer = Writer::new(Committer::new(store.clone(), Arc::clone(&config.rules)), told, started);
-    let evidence = config.evidence.as_ref().map(|settings| settings.open(&store)).transpose().context("evidence")?;
-    let api = Api {
-        store: store.clone(),
-        live,
-        health,
-        metrics,
-        instance,
-        started,
-        broker_url: address.url(),
-        embedded: listening.is_some(),
-        orders,
-        rules: Arc::clone(&config.rules),
-        token: config.read_token.as_deref().map(Arc::from),
-        notify: config.notify.clone(),
-        evidence,
-        people: identities.people.clone(),
-        places: identities.places.clone(),
-        audit_key: config.audit_key.clone(),
-        checks: Arc::new(tokio::sync::Semaphore::new(1)),
-    };
+    let at = (instance, started, address.url(), listening.is_some());
+    let api = identities.api(&config, (&store, &live, &health, &metrics), orders, at)?;
+
     let (http_address, mut tasks) = (http.local_addr()?, JoinSet::new());
     tasks.spawn(named("ingest", subscriber.run(sources.clone())));
     tasks.spawn(named("headquarters topics", publisher.run(sources.clone())));

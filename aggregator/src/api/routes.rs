@@ -235,10 +235,12 @@ pub(super) async fn journal(
     params(("gateway" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("limit" = Option<u32>, Query)),
     responses((status = 200, body = Vec<EventView>)))]
-pub(super) async fn events(State(api): State<Api>, params: Params) -> Answer<Vec<EventView>> {
+pub(super) async fn events(State(api): State<Api>, actor: Actor, params: Params) -> Answer<Vec<EventView>> {
     let asked = asked(params)?;
     let (gateway, range, limit) = (asked.gateway()?, asked.range(clock::now())?, asked.limit(1_000)?);
-    Ok(Json(api.store.events(gateway.as_ref(), range, limit).await?.iter().map(view::event).collect()))
+    let rows = api.store.events(gateway.as_ref(), range, limit).await?;
+    let seen = rows.iter().filter(|row| actor.may_any(Action::View, &api.places.of(&row.gateway)));
+    Ok(Json(seen.map(view::event).collect()))
 }
 
 /// What is complete, what is missing and why.

@@ -170,6 +170,22 @@ fn outward(
     (notify, sparkplug, regulator)
 }
 
+fn store(raw: &Raw, problems: &mut Vec<String>) -> String {
+    let store = match (&raw.store.url, &raw.store.url_file) {
+        (Some(_), Some(_)) => {
+            problems.push("store: url and url_file exclude each other".to_owned());
+            String::new()
+        }
+        (Some(url), None) => url.clone(),
+        (None, Some(file)) => secret("store.url_file", file, problems).unwrap_or_default(),
+        (None, None) => "sqlite:minewatch.db".to_owned(),
+    };
+    if !(store.is_empty() || store.starts_with("sqlite:") || store.starts_with("postgres")) {
+        problems.push("store.url: must be sqlite:FILE or postgres://user@host/database".to_owned());
+    }
+    store
+}
+
 /// Reads and checks all settings.
 pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| vec![format!("not TOML: {e}")])?;
@@ -191,18 +207,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     if shared_group.as_deref().is_some_and(|group| GatewayId::parse(group).is_err()) {
         problems.push("broker.shared_group: must be 1 to 64 of a-z, 0-9, '-', '_', '.'".to_owned());
     }
-    let store = match (&raw.store.url, &raw.store.url_file) {
-        (Some(_), Some(_)) => {
-            problems.push("store: url and url_file exclude each other".to_owned());
-            String::new()
-        }
-        (Some(url), None) => url.clone(),
-        (None, Some(file)) => secret("store.url_file", file, &mut problems).unwrap_or_default(),
-        (None, None) => "sqlite:minewatch.db".to_owned(),
-    };
-    if !(store.is_empty() || store.starts_with("sqlite:") || store.starts_with("postgres")) {
-        problems.push("store.url: must be sqlite:FILE or postgres://user@host/database".to_owned());
-    }
+    let store = store(&raw, &mut problems);
     let keep_days = raw.store.keep_days.unwrap_or(400);
     if keep_days > 36_500 {
         problems.push(format!("store.keep_days: {keep_days} is more than a hundred years; 0 keeps for ever"));

@@ -1,13 +1,21 @@
 //! The tasks about people: changes another aggregator made, and the signed heads of the audit trail.
 
 use super::named;
+use crate::api::Api;
 use crate::audit::head::Signer;
 use crate::config::Config;
 use crate::hq::Board;
+use crate::ingest::Input;
+use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::people::{People, Places};
 use crate::store::Store;
+use crate::system::Health;
 use anyhow::{Context, Result};
+use minewatch_domain::At;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +24,8 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// What is started.
 pub(super) struct Identities {
-    pub(super) people: People,
-    pub(super) places: Places,
+    people: People,
+    places: Places,
     signer: Signer,
     store: Store,
 }
@@ -32,6 +40,36 @@ impl Identities {
         let signer = Signer::open(&config.audit_key)
             .with_context(|| format!("audit.key_file {}", config.audit_key.display()))?;
         Ok(Identities { people, places, signer, store: store.clone() })
+    }
+
+    /// What the handlers work with.
+    pub(super) fn api(
+        &self,
+        config: &Config,
+        (store, live, health, metrics): (&Store, &Live, &Health, &Metrics),
+        orders: mpsc::Sender<Input>,
+        (instance, started, broker_url, embedded): (u64, At, String, bool),
+    ) -> Result<Api> {
+        let evidence = config.evidence.as_ref().map(|settings| settings.open(store)).transpose().context("evidence")?;
+        Ok(Api {
+            store: store.clone(),
+            live: live.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+            instance,
+            started,
+            broker_url,
+            embedded,
+            orders,
+            rules: Arc::clone(&config.rules),
+            token: config.read_token.as_deref().map(Arc::from),
+            notify: config.notify.clone(),
+            evidence,
+            people: self.people.clone(),
+            places: self.places.clone(),
+            audit_key: config.audit_key.clone(),
+            checks: Arc::new(tokio::sync::Semaphore::new(1)),
+        })
     }
 
     /// Starts it.
