@@ -1,7 +1,7 @@
 //! `aggregator`: run, check a configuration, or print the interface description.
 
 use clap::{Parser, Subcommand};
-use minewatch_aggregator::{api, broker, config::Config, hq, procurement, run};
+use minewatch_aggregator::{api, audit, broker, config::Config, hq, procurement, run};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +29,21 @@ enum Command {
         /// Settings, TOML.
         #[arg(long)]
         config: Option<PathBuf>,
+    },
+    /// Check the audit trail: in the store, or in an export without any store.
+    VerifyAudit {
+        /// Settings, TOML; without it the embedded defaults.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// An export (JSON lines) instead of the store.
+        #[arg(long)]
+        export: Option<PathBuf>,
+        /// A signed head, as kept beside the key or as MQTT carried it; by default the one beside the key.
+        #[arg(long)]
+        head: Option<PathBuf>,
+        /// The public key the head must be signed with (base64).
+        #[arg(long)]
+        key: Option<String>,
     },
     /// Print the OpenAPI description.
     Openapi,
@@ -77,6 +92,23 @@ fn load(file: Option<&PathBuf>) -> Result<Config, ExitCode> {
     })
 }
 
+/// Prints the report; anything found is a failure.
+fn verify_audit(
+    config: &Config,
+    export: Option<PathBuf>,
+    head: Option<PathBuf>,
+    key: Option<&str>,
+) -> anyhow::Result<()> {
+    let kept = audit::head::head_file(&config.audit_key);
+    let head = head.or_else(|| (export.is_none() && kept.exists()).then_some(kept));
+    let report = audit::verify::offline(&config.store, export.as_deref(), head.as_deref(), key)?;
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    match report.found {
+        0 => Ok(()),
+        found => anyhow::bail!("{found} findings: the audit trail is not as it was written"),
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run { config, print_ready } => match load(config.as_ref()) {
@@ -88,6 +120,10 @@ fn main() -> ExitCode {
                 println!("{}", config.shown());
                 Ok(())
             }
+            Err(code) => return code,
+        },
+        Command::VerifyAudit { config, export, head, key } => match load(config.as_ref()) {
+            Ok(config) => verify_audit(&config, export, head, key.as_deref()),
             Err(code) => return code,
         },
         Command::Broker { v5, v4 } => broker::child::serve(v5, v4),

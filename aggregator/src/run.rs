@@ -1,11 +1,12 @@
 //! The wiring: every task is started here, sources are stopped first, the rest drains.
 
 mod outward;
+mod people;
 
-use crate::api::{self, Api};
+use crate::api;
 use crate::broker::{self, BrokerAddress, Credentials, Listening};
 use crate::clock;
-use crate::config::{BrokerMode, Config};
+use crate::config::{BrokerMode, Config, Tls};
 use crate::hq::{Board, Publisher};
 use crate::ingest::acks::{self, Acks};
 use crate::ingest::subscribe::Subscriber;
@@ -17,6 +18,7 @@ use crate::system::Health;
 use crate::writer::{Told, Writer};
 use anyhow::{Context, Result};
 use outward::Outward;
+use people::Identities;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -103,6 +105,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     let (address, listening) = connect_broker(&config, &metrics).await?;
 
     let (live, board, health) = (Live::new(instance >> 11), Board::default(), Health::working());
+    let identities = Identities::open(&config, &store).await?;
     let sites = recall(&store, &live).await.context("reading the store")?;
     let ((acks, ack_queue), heard_by) = (Acks::new(instance, metrics.clone()), metrics.clone());
     let ((inputs, inbox), (orders, order_inbox)) = (mpsc::channel(INPUTS_MAX), mpsc::channel(ORDERS_MAX));
@@ -134,31 +137,20 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         rules: Arc::clone(&config.rules),
     };
     let outward = Outward::new(&config, (&store, &heard_by, &live), (&shared, &address), instance);
+    let audit_board = board.clone();
     let told =
         Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
     let writer = Writer::new(Committer::new(store.clone(), Arc::clone(&config.rules)), told, started);
-    let evidence = config.evidence.as_ref().map(|settings| settings.open(&store)).transpose().context("evidence")?;
-    let api = Api {
-        store: store.clone(),
-        live,
-        health,
-        metrics,
-        instance,
-        started,
-        broker_url: address.url(),
-        embedded: listening.is_some(),
-        orders,
-        rules: Arc::clone(&config.rules),
-        token: config.read_token.as_deref().map(Arc::from),
-        notify: config.notify.clone(),
-        evidence,
-    };
+    let at = (instance, started, address.url(), listening.is_some());
+    let api = identities.api(&config, (&store, &live, &health, &metrics), orders, at)?;
+
     let (http_address, mut tasks) = (http.local_addr()?, JoinSet::new());
     tasks.spawn(named("ingest", subscriber.run(sources.clone())));
     tasks.spawn(named("headquarters topics", publisher.run(sources.clone())));
     tasks.spawn(named("writer", writer.run(inbox, order_inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
-    spawn_faces(&mut tasks, (http, api), outward, &sources);
+    identities.spawn(&mut tasks, audit_board, &sources);
+    spawn_faces(&mut tasks, (http, api, config.tls.clone()), outward, &sources);
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");
     if print_ready {
@@ -170,14 +162,14 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
 /// What people and other programs see, and the upkeep of evidence.
 fn spawn_faces(
     tasks: &mut JoinSet<&'static str>,
-    (http, api): (TcpListener, Api),
+    (http, api, tls): (TcpListener, Api, Option<Tls>),
     outward: Outward,
     sources: &CancellationToken,
 ) {
     if let Some(gate) = api.evidence.clone() {
         tasks.spawn(named("evidence", gate.keep_up(sources.clone())));
     }
-    tasks.spawn(named("http", api::serve(http, api, sources.clone())));
+    tasks.spawn(named("http", api::serve(http, tls.map(|tls| tls.0), api, sources.clone())));
     outward.spawn(tasks, sources);
     tasks.spawn(named("watchdog", watchdog(sources.clone())));
 }

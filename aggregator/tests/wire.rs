@@ -13,6 +13,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+const READ_TOKEN: &str = "read token of the test";
+
 struct Aggregator {
     child: Child,
     http: String,
@@ -33,8 +35,10 @@ impl Aggregator {
         let config = folder.path().join("a.toml");
         let store = std::env::var("MINEWATCH_WIRE_STORE")
             .unwrap_or_else(|_| format!("sqlite:{}/mw.db", folder.path().display()));
+        std::fs::write(folder.path().join("read-token"), READ_TOKEN).unwrap();
+        let folder_name = folder.path().display();
         let text = format!(
-            "[broker]\nlisten = '127.0.0.1:0'\nlisten_v4 = '127.0.0.1:0'\n[store]\nurl = '{store}'\n[http]\nlisten = '127.0.0.1:0'\n"
+            "[broker]\nlisten = '127.0.0.1:0'\nlisten_v4 = '127.0.0.1:0'\n[store]\nurl = '{store}'\n[http]\nlisten = '127.0.0.1:0'\nread_token_file = '{folder_name}/read-token'\n"
         );
         std::fs::write(&config, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_aggregator"))
@@ -59,7 +63,11 @@ impl Aggregator {
 
     fn get(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.http).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {READ_TOKEN}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let body = answer.split_once("\r\n\r\n").unwrap().1;

@@ -127,8 +127,10 @@ def run(options):
         p.build(say)
     programs, view = p.Programs(), View()
     try:
-        p.launch(programs, say, options.scenario, options.speed)
+        person = p.launch(programs, say, options.scenario, options.speed)
         hq.Subscriber(p.HOST, p.PORTS["broker_v4"], "minewatch/v1/hq/#", view.heard).start()
+        view.sign_in = f"登录 sign in: {person['person']}  {person['password']}"
+        say(view.sign_in)
         say(f"console: {p.url('console', '/')}    site page: {p.url('site', '/')}    logs: {p.DATA}")
         if options.check:
             return check.check(programs, view, say, options.seconds or check.WITHIN_S, fall)

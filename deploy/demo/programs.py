@@ -47,11 +47,15 @@ def find_running():
 
 
 def ask(address, body=None, timeout=3):
-    """GET, or POST of a JSON body; returns the JSON answer."""
+    """GET, or POST of a JSON body; returns the JSON answer, if there is one."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, {"content-type": "application/json"})
+    headers = {"content-type": "application/json"}
+    if address.startswith(url("console", "/api/")):
+        headers["authorization"] = f"Bearer {(DATA / 'read-token').read_text()}"
+    request = urllib.request.Request(address, data, headers)
     with urllib.request.urlopen(request, timeout=timeout) as answer:
-        return json.load(answer)
+        text = answer.read()
+        return json.loads(text) if text else None
 
 
 def build(say):
@@ -91,7 +95,9 @@ def write_configs():
     text = re.sub(r'(?m)^port\s*=.*$', f'port = {PORTS["modbus"]}', text, count=1)
     (DATA / "site.toml").write_text(f'sensors = "{sensors}"\ncamera_profiles = "{profiles}"\n{text}', encoding="utf-8")
     (DATA / "aggregator.toml").write_text(
-        f'[http]\nlisten = "{HOST}:{PORTS["console"]}"\n\n[store]\nurl = "sqlite:{DATA}/minewatch.db"\n\n'
+        f'[http]\nlisten = "{HOST}:{PORTS["console"]}"\nread_token_file = "{DATA}/read-token"\n\n'
+        '[people]\nsecond_factor = "optional"\n\n'
+        f'[store]\nurl = "sqlite:{DATA}/minewatch.db"\n\n'
         f'[broker]\nlisten = "{HOST}:{PORTS["broker"]}"\nlisten_v4 = "{HOST}:{PORTS["broker_v4"]}"\n\n'
         f'[evidence]\ndir = "{DATA}/hq-evidence"\ntokens_dir = "{DATA}/tokens"\n', encoding="utf-8")
 
@@ -148,12 +154,21 @@ class Programs:
         self.children.clear()
 
 
+def first_person():
+    """The first administrator, made as an operator would: with the token of the first start."""
+    token = (DATA / "minewatch.setup-token").read_text().strip()
+    person = {"person": "demo", "name": "演示 Demo", "password": secrets.token_urlsafe(12), "role": "administrator"}
+    ask(url("console", "/api/v1/setup"), {"token": token, "people": [person]}, timeout=20)
+    return person
+
+
 def launch(programs, say, scenario, speed):
-    """Starts everything and returns when the console answers and the gateway is heard."""
+    """Starts everything; returns who may sign in when the console answers and the gateway is heard."""
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir(parents=True)
     check_ports()
     write_configs()
+    (DATA / "read-token").write_text(secrets.token_urlsafe(24))
     say("starting the simulated mine")
     speed = ["--speed", speed] if speed else []
     programs.start("simulator", "run", "--modbus", f"{HOST}:{PORTS['modbus']}", "--control",
@@ -165,10 +180,12 @@ def launch(programs, say, scenario, speed):
     say("starting headquarters (aggregator with its own broker and SQLite)")
     programs.start("aggregator", "run", "--config", DATA / "aggregator.toml")
     programs.wait("headquarters is ready", lambda: ask(url("console", "/api/v1/system"))["store"]["ok"])
+    person = first_person()
     say("starting the gateway")
     programs.start("gateway", "run", DATA / "site.toml")
     programs.wait("the gateway is heard", lambda: ask(url("console", "/api/v1/gateways")))
     STATE.write_text(json.dumps({"pid": os.getpid(), "ports": PORTS}))
+    return person
 
 
 def model_installed():

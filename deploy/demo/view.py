@@ -34,7 +34,7 @@ class View:
         self.hq_messages = 0
         self.siren_was_on = False
         self.fall_api = self.fall_hq = False
-        self.error = ""
+        self.error = self.sign_in = ""
 
     def heard(self, topic, document):
         """A message on the headquarters topics."""
@@ -98,6 +98,7 @@ class View:
         siren = self.plant.get("siren", {})
         lines = [
             f"\033[1mMinewatch 矿安哨  {p.url('console', '/')}\033[0m   {time.strftime('%H:%M:%S')}",
+            self.sign_in,
             "",
             f"预警 level      {self.coloured(self.worst())}",
             f"警报器 siren    {'响 ON' if siren.get('coil') else '静 off'}"

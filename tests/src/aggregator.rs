@@ -20,6 +20,10 @@ pub struct Setup {
     pub data: Option<PathBuf>,
     /// Further sections of the settings.
     pub more: String,
+    /// Further keys of `[http]`.
+    pub http: String,
+    /// Further keys of `[people]`.
+    pub people: String,
 }
 
 /// A running aggregator.
@@ -47,9 +51,10 @@ impl Aggregator {
         let http_port = free_port()?;
         let ports = if setup.broker.is_none() { Some((free_port()?, free_port()?)) } else { None };
         let config = folder.join("aggregator.toml");
-        fs::write(&config, config_text(&data, http_port, ports, setup))?;
+        fs::write(folder.join("read-token"), READ_TOKEN)?;
+        fs::write(&config, config_text(folder, &data, http_port, ports, setup))?;
         let program = launch(folder, &config)?;
-        let api = Api::new(http_port)?;
+        let api = Api::new(http_port)?.with_token(READ_TOKEN)?;
         let started = Aggregator {
             folder: folder.to_path_buf(),
             config,
@@ -84,6 +89,11 @@ impl Aggregator {
         self.mqtt_port
     }
 
+    /// Its configuration file.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Folder with its store.
     pub fn data(&self) -> &Path {
         &self.data
@@ -110,7 +120,10 @@ fn launch(folder: &Path, config: &Path) -> Result<Program> {
     Program::start(folder, "aggregator", &mut command)
 }
 
-fn config_text(data: &Path, http_port: u16, ports: Option<(u16, u16)>, setup: &Setup) -> String {
+/// The read token of every aggregator of the tests: sees everything, changes nothing.
+pub const READ_TOKEN: &str = "read token of the end-to-end tests";
+
+fn config_text(folder: &Path, data: &Path, http_port: u16, ports: Option<(u16, u16)>, setup: &Setup) -> String {
     let data = data.display();
     let store = setup.store_url.clone().unwrap_or_else(|| format!("sqlite:{data}/minewatch.db"));
     let broker = match (&setup.broker, ports) {
@@ -118,8 +131,11 @@ fn config_text(data: &Path, http_port: u16, ports: Option<(u16, u16)>, setup: &S
         (None, Some((v5, v4))) => format!("listen = \"127.0.0.1:{v5}\"\nlisten_v4 = \"127.0.0.1:{v4}\"\n"),
         (None, None) => String::new(),
     };
+    let (folder, Setup { http, people, more, .. }) = (folder.display(), setup);
+    let second = if people.contains("second_factor") { "" } else { "second_factor = \"optional\"\n" };
     format!(
-        "[http]\nlisten = \"127.0.0.1:{http_port}\"\n\n[store]\nurl = \"{store}\"\n\n[broker]\n{broker}\n{}",
-        setup.more
+        "[http]\nlisten = \"127.0.0.1:{http_port}\"\nread_token_file = \"{folder}/read-token\"\n{http}\n\
+         [people]\nsetup_token_file = \"{folder}/setup-token\"\n{second}{people}\n\
+         [audit]\nkey_file = \"{folder}/audit-key\"\n\n[store]\nurl = \"{store}\"\n\n[broker]\n{broker}\n{more}"
     )
 }

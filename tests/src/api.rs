@@ -53,6 +53,17 @@ impl Api {
         Ok(Api { base: format!("http://127.0.0.1:{port}"), client })
     }
 
+    /// The same, with a bearer token on every request.
+    ///
+    /// # Errors
+    /// When the token cannot stand in a header, or the client cannot be made.
+    pub fn with_token(self, token: &str) -> Result<Api> {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert(reqwest::header::AUTHORIZATION, format!("Bearer {token}").parse()?);
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).default_headers(headers).build()?;
+        Ok(Api { client, ..self })
+    }
+
     /// Address of the console.
     pub fn base(&self) -> &str {
         &self.base

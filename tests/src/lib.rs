@@ -15,6 +15,7 @@ pub mod forge;
 pub mod gateway;
 pub mod ledger;
 pub mod peers;
+pub mod people;
 pub mod postgres;
 pub mod process;
 pub mod relay;

@@ -16,13 +16,16 @@ const FLAGS = [
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
+/** A token for a page that does not sign in; the stub wants none. */
+export const CREDENTIALS = process.env.MINEWATCH_TOKEN ? { authorization: `Bearer ${process.env.MINEWATCH_TOKEN}` } : {}
+
 export function launch() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS })
 }
 
 /** A page that records requests to other origins, page errors and CSP refusals. */
 export async function openPage(browser, base, { width = 1440, height = 900, theme = 'light', query = '' } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, locale: 'zh-CN' })
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, locale: 'zh-CN', extraHTTPHeaders: CREDENTIALS })
   const page = await context.newPage()
   const watch = { foreign: [], errors: [] }
   const origin = new URL(base).origin

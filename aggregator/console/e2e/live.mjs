@@ -3,16 +3,16 @@
 //   node e2e/live.mjs <base URL> [--shot <file.png>] [--expect-level red|orange|yellow|blue]
 //                     [--expect-ledger complete|explained|incomplete] [--no-values]
 //
-// Exit status 0 when every check holds. `--shot x.png` also writes x-dark.png and x-390.png.
+// MINEWATCH_TOKEN is the token to read with. Exit status 0 when every check holds. `--shot x.png` also writes x-dark.png and x-390.png.
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { axe, Checks, launch, openPage } from './browser.mjs'
+import { axe, Checks, CREDENTIALS, launch, openPage } from './browser.mjs'
 
 const LEVELS = ['red', 'orange', 'yellow', 'blue']
 const WORDS = { red: '红色', orange: '橙色', yellow: '黄色', blue: '蓝色' }
 
 const api = async (base, path) => {
-  const response = await fetch(new URL(path, base))
+  const response = await fetch(new URL(path, base), { headers: CREDENTIALS })
   if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`)
   return response.json()
 }

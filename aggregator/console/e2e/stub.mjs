@@ -150,6 +150,9 @@ export async function startStub(port = 0, { extraPoints = 0 } = {}) {
     const json = (body) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     if (url.pathname.startsWith('/api/') && refuse > 0) return response.writeHead(refuse).end()
     if (url.pathname === '/api/v1/stream') return open(request, response, url)
+    if (url.pathname === '/api/v1/me') {
+      return json({ person: 'stub', name: 'Stub', via: 'read_token', must: null, second_factor: false, local: false, grants: [], actions: ['view'], may_break_glass: false, broken_until: null })
+    }
     const list = /^\/api\/v1\/(gateways|points|alarms|system|ledger)$/.exec(url.pathname)
     if (list) return json(lists[list[1]]())
     if (url.pathname.endsWith('/history')) return json(history(url))

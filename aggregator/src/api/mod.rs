@@ -1,39 +1,50 @@
 //! The HTTP interface (`docs/http-api.md`), live events and the console.
 //!
-//! Invariant: read-only; every parameter and every answer is bounded. Deliberately absent: writes.
+//! Invariant: every request passes the gate; every parameter and every answer is bounded; nothing an
+//! answer says comes from an error of the store or the system. Deliberately absent: commands to
+//! gateways.
 
+mod access;
 mod acts;
+mod audit;
+mod body;
 mod cases;
 mod complete;
 mod console;
+mod gate;
 mod organisation;
 mod outward;
+mod own;
 mod pack;
+mod people;
+mod people_types;
 mod query;
 mod routes;
+mod serve;
+mod sign_in;
 mod stream;
 pub mod types;
 pub mod view;
+
+pub use serve::serve;
 
 use crate::evidence::{self, EvidenceGate};
 use crate::ingest::Input;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::people::{Action, Actor, Denied};
+use crate::people::{Action, Denied, People, Places};
 use crate::rules::Rules;
 use crate::store::{Store, StoreError};
 use crate::system::Health;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, delete, get, patch, post, put};
 use minewatch_domain::At;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
 /// What the handlers work with.
@@ -59,12 +70,20 @@ pub struct Api {
     pub orders: mpsc::Sender<Input>,
     /// How alarms behave.
     pub rules: Arc<Rules>,
-    /// What readers must show.
+    /// The read token of the settings: sees everything, changes nothing.
     pub token: Option<Arc<str>>,
     /// Channels.
     pub notify: Arc<crate::notify::NotifyConfig>,
     /// Clips and snapshots, where they are taken.
     pub evidence: Option<EvidenceGate>,
+    /// Who may what.
+    pub people: People,
+    /// Where gateways stand.
+    pub places: Places,
+    /// The key whose heads the audit check uses.
+    pub audit_key: std::path::PathBuf,
+    /// Audit checks at once: one, for it reads everything.
+    pub checks: Arc<tokio::sync::Semaphore>,
 }
 
 /// An error answer.
@@ -113,7 +132,10 @@ impl IntoResponse for Problem {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Minewatch headquarters", description = "Read-only interface of the aggregator."),
+    info(
+        title = "Minewatch headquarters",
+        description = "Interface of the aggregator. Everything but the way in wants a session or a bearer token."
+    ),
     paths(
         routes::gateways,
         routes::points,
@@ -142,7 +164,34 @@ impl IntoResponse for Problem {
         cases::get_evidence,
         pack::pack,
         organisation::get_all,
-        organisation::change
+        organisation::change,
+        sign_in::way_in,
+        sign_in::sign_in,
+        sign_in::setup,
+        sign_in::sign_out,
+        sign_in::me,
+        own::password,
+        own::begin_factor,
+        own::confirm_factor,
+        own::end_factor,
+        own::break_glass,
+        own::sessions,
+        own::end_session,
+        own::tokens,
+        own::create_token,
+        own::revoke_token,
+        people::list,
+        people::create,
+        people::change,
+        people::reset,
+        people::grant,
+        people::sessions,
+        people::end_session,
+        people::tokens,
+        people::revoke_token,
+        audit::list,
+        audit::check,
+        audit::export
     )
 )]
 struct Description;
@@ -152,10 +201,41 @@ pub fn openapi() -> String {
     Description::openapi().to_pretty_json().unwrap_or_default()
 }
 
-/// All routes.
+/// Routes about people and the audit trail.
+fn people_routes() -> Router<Api> {
+    Router::new()
+        .route("/api/v1/sign-in", get(sign_in::way_in).post(sign_in::sign_in))
+        .route("/api/v1/setup", post(sign_in::setup))
+        .route("/api/v1/sign-out", post(sign_in::sign_out))
+        .route("/api/v1/me", get(sign_in::me))
+        .route("/api/v1/me/password", post(own::password))
+        .route("/api/v1/me/second-factor", post(own::begin_factor))
+        .route("/api/v1/me/second-factor/confirm", post(own::confirm_factor))
+        .route("/api/v1/me/second-factor/end", post(own::end_factor))
+        .route("/api/v1/me/break-glass", post(own::break_glass))
+        .route("/api/v1/me/sessions", get(own::sessions))
+        .route("/api/v1/me/sessions/{id}", delete(own::end_session))
+        .route("/api/v1/me/tokens", get(own::tokens).post(own::create_token))
+        .route("/api/v1/me/tokens/{id}", delete(own::revoke_token))
+        .route("/api/v1/people", get(people::list).post(people::create))
+        .route("/api/v1/people/{person}", patch(people::change))
+        .route("/api/v1/people/{person}/reset", post(people::reset))
+        .route("/api/v1/people/{person}/grants", put(people::grant))
+        .route("/api/v1/people/{person}/sessions", get(people::sessions))
+        .route("/api/v1/people/{person}/sessions/{id}", delete(people::end_session))
+        .route("/api/v1/people/{person}/tokens", get(people::tokens))
+        .route("/api/v1/people/{person}/tokens/{id}", delete(people::revoke_token))
+        .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/verify", get(audit::check))
+        .route("/api/v1/audit/export", get(audit::export))
+}
+
+/// All routes. A new one needs its line in `access`.
 pub fn router(api: Api) -> Router {
-    let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(routes::ready));
+    let secure = api.people.policy().secure;
     let read = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(routes::ready))
         .route("/api/v1/gateways", get(routes::gateways))
         .route("/api/v1/points", get(routes::points))
         .route("/api/v1/points/{gateway}/{point}/history", get(routes::history))
@@ -185,40 +265,23 @@ pub fn router(api: Api) -> Router {
         .merge(outward::routes())
         .merge(evidence::routes(api.evidence.clone()))
         .route("/api/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi()) }))
-        .route("/api/{*rest}", get(|| async { Problem::not_found("route") }))
+        .merge(people_routes())
+        .route("/api/{*rest}", any(|| async { Problem::not_found("route") }))
         .route("/metrics", get(routes::metrics))
-        .fallback(get(console::serve))
-        .layer(middleware::from_fn_with_state(api.clone(), identify));
+        .fallback(console::serve)
+        .layer(middleware::from_fn_with_state(api.clone(), gate::gate));
+    // Gateways show their own tokens there, and stream bodies that are larger and slower than ours.
     let open = match &api.evidence {
-        Some(gate) => open.merge(evidence::upload_routes(gate.clone())),
-        None => open,
+        Some(gate) => Router::new().merge(evidence::upload_routes(gate.clone())),
+        None => Router::new(),
     };
-    open.merge(read).layer(middleware::from_fn(harden)).with_state(api)
+    read.layer(DefaultBodyLimit::max(body::BYTES_MAX))
+        .merge(open)
+        .layer(middleware::from_fn(move |request, next| harden(secure, request, next)))
+        .with_state(api)
 }
 
-/// Whether two secrets are equal, in time that does not tell how far they agree.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    use sha2::{Digest, Sha256};
-    let (a, b) = (Sha256::digest(a), Sha256::digest(b));
-    a.iter().zip(b.iter()).fold(0u8, |acc, (x, y)| acc | (x ^ y)) == 0
-}
-
-/// The gate: whoever comes through is an [`Actor`].
-async fn identify(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    if let Some(token) = &api.token {
-        let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
-        if !shown.is_some_and(|shown| same(shown.as_bytes(), token.as_bytes())) {
-            let message = "show the read token: Authorization: Bearer ...".to_owned();
-            let problem = Problem { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message };
-            return ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response();
-        }
-    }
-    request.extensions_mut().insert(Actor::read_token());
-    next.run(request).await
-}
-
-async fn harden(request: Request, next: Next) -> Response {
+async fn harden(secure: bool, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let csp = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -227,23 +290,14 @@ async fn harden(request: Request, next: Next) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    if secure {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
-}
-
-/// Serves until told to stop; open streams are then cut.
-pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
-    let served = axum::serve(listener, router(api)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    // Event streams never end by themselves, so the graceful end gets two seconds only.
-    let cut = async {
-        stop.cancelled().await;
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    };
-    tokio::select! {
-        result = served => if let Err(error) = result { tracing::error!(error = &error as &dyn std::error::Error, "http stopped") },
-        () = cut => {}
-    }
 }

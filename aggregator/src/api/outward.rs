@@ -64,7 +64,10 @@ pub(super) async fn kpi(State(api): State<Api>, actor: Actor, params: Params) ->
 
 /// Notification channels and how they last did.
 #[utoipa::path(get, path = "/api/v1/channels", responses((status = 200, body = Vec<ChannelView>)))]
-pub(super) async fn channels(State(api): State<Api>) -> Result<Json<Vec<ChannelView>>, Problem> {
+pub(super) async fn channels(State(api): State<Api>, actor: Actor) -> Result<Json<Vec<ChannelView>>, Problem> {
+    if !looks_after(&actor, &OrgPath::root()) {
+        return Err(Problem::forbidden(Action::ManageChannels));
+    }
     let known = api.store.channels().await?;
     let views = api.notify.channels.values().map(|channel| {
         let row = known.iter().find(|row| row.channel == channel.name);
@@ -86,7 +89,11 @@ pub(super) async fn channels(State(api): State<Api>) -> Result<Json<Vec<ChannelV
     params(("state" = Option<String>, Query, description = "pending, claimed, sent, failed, dropped or digested"),
         ("limit" = Option<u32>, Query)),
     responses((status = 200, body = Vec<NoticeView>)))]
-pub(super) async fn notices(State(api): State<Api>, params: Params) -> Result<Json<Vec<NoticeView>>, Problem> {
+pub(super) async fn notices(
+    State(api): State<Api>,
+    actor: Actor,
+    params: Params,
+) -> Result<Json<Vec<NoticeView>>, Problem> {
     let asked = asked(params)?;
     let known = ["pending", "claimed", "sent", "failed", "dropped", "digested"];
     if asked.state.as_deref().is_some_and(|state| !known.contains(&state)) {
@@ -116,7 +123,16 @@ pub(super) async fn notices(State(api): State<Api>, params: Params) -> Result<Js
             org: notice.org,
         }
     };
-    Ok(Json(rows.into_iter().map(view).collect()))
+    let theirs = |notice: &crate::notify::Notice| {
+        let place = OrgPath::parse(&notice.org).unwrap_or_else(|_| OrgPath::unassigned());
+        looks_after(&actor, &place)
+    };
+    Ok(Json(rows.into_iter().filter(theirs).map(view).collect()))
+}
+
+/// Whether an actor keeps channels, or watches them run, at a place.
+fn looks_after(actor: &Actor, org: &OrgPath) -> bool {
+    actor.may_any(Action::ManageChannels, org) || actor.may_any(Action::ViewSystem, org)
 }
 
 /// A JSON Schema of the headquarters topics; `dataschema` urn:minewatch:schema:{kind}:v1 is

@@ -37,6 +37,7 @@ pub(super) async fn pack(
 ) -> Result<Response, Problem> {
     let Query(asked) = params.map_err(|e| Problem::bad(e.body_text()))?;
     let case = api.case_for(&actor, &id, Action::Export).await?;
+    api.people.record(&actor, "case.export", &id, &json!({}), clock::now()).await?;
     let detail = api.case_detail(&case).await?;
     let alarms = api.alarm_histories(&detail).await?;
     let content = json!({

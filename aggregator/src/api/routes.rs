@@ -11,11 +11,12 @@ use super::{Api, Problem};
 use crate::clock;
 use crate::hq;
 use crate::live::Latest;
+use crate::people::{Action, Actor, Domain, authorize};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use minewatch_domain::{GatewayId, PointId};
+use minewatch_domain::{GatewayId, OrgPath, PointId};
 use std::collections::BTreeMap;
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -26,20 +27,43 @@ fn asked(params: Params) -> Result<Asked, Problem> {
 }
 
 impl Api {
-    pub(super) async fn gateway_list(&self) -> Result<Vec<GatewayView>, Problem> {
+    /// Where a gateway stands, as the row itself says.
+    fn stands(row: &crate::store::GatewayRow) -> OrgPath {
+        row.path.as_ref().map_or_else(OrgPath::unassigned, OrgPath::of_site)
+    }
+
+    /// Refuses a gateway the actor may not see as if it were not there.
+    fn visible(&self, actor: &Actor, domain: Domain, gateway: &GatewayId, what: &str) -> Result<(), Problem> {
+        match actor.may(Action::View, domain, &self.places.of(gateway)) {
+            true => Ok(()),
+            false => Err(Problem::not_found(what)),
+        }
+    }
+
+    pub(super) async fn gateway_list(&self, actor: &Actor) -> Result<Vec<GatewayView>, Problem> {
         let rows = self.store.gateways().await?;
         let views = rows
             .iter()
+            .filter(|row| actor.may_any(Action::View, &Api::stands(row)))
             .map(|row| view::gateway(row, self.live.link(&row.gateway).as_ref(), self.live.latest_at(&row.gateway)));
         Ok(views.collect())
     }
 
-    pub(super) async fn point_list(&self, gateway: Option<&GatewayId>) -> Result<Vec<PointView>, Problem> {
+    pub(super) async fn point_list(
+        &self,
+        actor: &Actor,
+        gateway: Option<&GatewayId>,
+    ) -> Result<Vec<PointView>, Problem> {
         let now = clock::now();
         let rows = self.store.points(gateway).await?;
         let mut live: BTreeMap<GatewayId, BTreeMap<PointId, Latest>> = BTreeMap::new();
         let mut views = Vec::with_capacity(rows.len());
+        let mut seen: BTreeMap<GatewayId, bool> = BTreeMap::new();
         for row in rows {
+            let sees = || actor.may(Action::View, Domain::Dam, &self.places.of(&row.gateway));
+            if !*seen.entry(row.gateway.clone()).or_insert_with(sees) {
+                continue;
+            }
             let known = live.entry(row.gateway.clone()).or_insert_with(|| self.live.latest(&row.gateway));
             let newest = match (known.get(&row.point).copied(), row.latest) {
                 (Some(live), Some(stored)) if stored.at > live.at => Some(stored),
@@ -53,11 +77,19 @@ impl Api {
 
     pub(super) async fn alarm_list(
         &self,
+        actor: &Actor,
         active: bool,
         gateway: Option<&GatewayId>,
         limit: i64,
     ) -> Result<Vec<AlarmView>, Problem> {
-        Ok(self.store.alarms(active, gateway, limit).await?.iter().map(view::alarm).collect())
+        // Others' alarms must not use up the limit of who does not see them.
+        let all = actor.sees_everything();
+        let rows = self.store.alarms(active, gateway, if all { limit } else { query::LIMIT_MAX }).await?;
+        let sees = |row: &&crate::store::AlarmRow| {
+            all || actor.may(Action::View, Domain::of_alarm_kind(&row.kind), &self.places.of(&row.gateway))
+        };
+        let limit = usize::try_from(limit).unwrap_or(0);
+        Ok(rows.iter().filter(sees).take(limit).map(view::alarm).collect())
     }
 
     pub(super) fn system_view(&self) -> SystemView {
@@ -102,16 +134,16 @@ impl Api {
 
 /// Every gateway.
 #[utoipa::path(get, path = "/api/v1/gateways", responses((status = 200, body = Vec<GatewayView>)))]
-pub(super) async fn gateways(State(api): State<Api>) -> Answer<Vec<GatewayView>> {
-    Ok(Json(api.gateway_list().await?))
+pub(super) async fn gateways(State(api): State<Api>, actor: Actor) -> Answer<Vec<GatewayView>> {
+    Ok(Json(api.gateway_list(&actor).await?))
 }
 
 /// Points with their newest value.
 #[utoipa::path(get, path = "/api/v1/points", params(("gateway" = Option<String>, Query)),
     responses((status = 200, body = Vec<PointView>)))]
-pub(super) async fn points(State(api): State<Api>, params: Params) -> Answer<Vec<PointView>> {
+pub(super) async fn points(State(api): State<Api>, actor: Actor, params: Params) -> Answer<Vec<PointView>> {
     let gateway = asked(params)?.gateway()?;
-    Ok(Json(api.point_list(gateway.as_ref()).await?))
+    Ok(Json(api.point_list(&actor, gateway.as_ref()).await?))
 }
 
 /// The history of one point.
@@ -121,11 +153,13 @@ pub(super) async fn points(State(api): State<Api>, params: Params) -> Answer<Vec
     responses((status = 200, body = HistoryView)))]
 pub(super) async fn history(
     State(api): State<Api>,
+    actor: Actor,
     Path((gateway, point)): Path<(String, String)>,
     params: Params,
 ) -> Answer<HistoryView> {
     let asked = asked(params)?;
     let (gateway, point) = (query::gateway(&gateway)?, query::point(&point)?);
+    api.visible(&actor, Domain::Dam, &gateway, "point")?;
     let ((from, to), points) = (asked.range(clock::now())?, asked.max_points()?);
     let row = api.store.point(&gateway, &point).await?.ok_or_else(|| Problem::not_found("point"))?;
     let history = api.store.history(row.num, from, to, points).await?;
@@ -144,11 +178,12 @@ pub(super) async fn history(
     params(("gateway" = String, Query), ("point" = String, Query), ("from" = Option<String>, Query),
         ("to" = Option<String>, Query), ("after" = Option<String>, Query), ("limit" = Option<u32>, Query)),
     responses((status = 200, body = ReadingsView)))]
-pub(super) async fn readings(State(api): State<Api>, params: Params) -> Answer<ReadingsView> {
+pub(super) async fn readings(State(api): State<Api>, actor: Actor, params: Params) -> Answer<ReadingsView> {
     let asked = asked(params)?;
     let gateway = asked.gateway()?.ok_or_else(|| Problem::bad("gateway is needed"))?;
     let point = asked.point.as_deref().map(query::point).transpose()?;
     let point = point.ok_or_else(|| Problem::bad("point is needed"))?;
+    api.visible(&actor, Domain::Dam, &gateway, "point")?;
     let (range, after, limit) = (asked.range(clock::now())?, asked.after()?, asked.limit(1_000)?);
     if range.1.micros() - range.0.micros() > crate::store::RANGE_US_MAX {
         return Err(Problem::bad("at most 31 days at once"));
@@ -164,14 +199,14 @@ pub(super) async fn readings(State(api): State<Api>, params: Params) -> Answer<R
 #[utoipa::path(get, path = "/api/v1/alarms",
     params(("state" = Option<String>, Query), ("gateway" = Option<String>, Query), ("limit" = Option<u32>, Query)),
     responses((status = 200, body = Vec<AlarmView>)))]
-pub(super) async fn alarms(State(api): State<Api>, params: Params) -> Answer<Vec<AlarmView>> {
+pub(super) async fn alarms(State(api): State<Api>, actor: Actor, params: Params) -> Answer<Vec<AlarmView>> {
     let asked = asked(params)?;
     let active = match asked.state.as_deref() {
         None | Some("active") => true,
         Some("all") => false,
         Some(_) => return Err(Problem::bad("state must be active or all")),
     };
-    Ok(Json(api.alarm_list(active, asked.gateway()?.as_ref(), asked.limit(1_000)?).await?))
+    Ok(Json(api.alarm_list(&actor, active, asked.gateway()?.as_ref(), asked.limit(1_000)?).await?))
 }
 
 /// Every transition of one alarm.
@@ -180,12 +215,16 @@ pub(super) async fn alarms(State(api): State<Api>, params: Params) -> Answer<Vec
     responses((status = 200, body = Vec<AlarmView>)))]
 pub(super) async fn journal(
     State(api): State<Api>,
+    actor: Actor,
     Path((gateway, alarm)): Path<(String, String)>,
     params: Params,
 ) -> Answer<Vec<AlarmView>> {
     let limit = asked(params)?.limit(query::LIMIT_MAX)?;
-    let rows = api.store.journal(&query::gateway(&gateway)?, &query::point(&alarm)?, limit).await?;
-    match rows.is_empty() {
+    let gateway = query::gateway(&gateway)?;
+    let rows = api.store.journal(&gateway, &query::point(&alarm)?, limit).await?;
+    let place = api.places.of(&gateway);
+    let sees = rows.iter().all(|row| actor.may(Action::View, Domain::of_alarm_kind(&row.kind), &place));
+    match rows.is_empty() || !sees {
         true => Err(Problem::not_found("alarm")),
         false => Ok(Json(rows.iter().map(view::alarm).collect())),
     }
@@ -196,20 +235,22 @@ pub(super) async fn journal(
     params(("gateway" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("limit" = Option<u32>, Query)),
     responses((status = 200, body = Vec<EventView>)))]
-pub(super) async fn events(State(api): State<Api>, params: Params) -> Answer<Vec<EventView>> {
+pub(super) async fn events(State(api): State<Api>, actor: Actor, params: Params) -> Answer<Vec<EventView>> {
     let asked = asked(params)?;
     let (gateway, range, limit) = (asked.gateway()?, asked.range(clock::now())?, asked.limit(1_000)?);
-    Ok(Json(api.store.events(gateway.as_ref(), range, limit).await?.iter().map(view::event).collect()))
+    let rows = api.store.events(gateway.as_ref(), range, limit).await?;
+    let seen = rows.iter().filter(|row| actor.may_any(Action::View, &api.places.of(&row.gateway)));
+    Ok(Json(seen.map(view::event).collect()))
 }
 
 /// What is complete, what is missing and why.
 #[utoipa::path(get, path = "/api/v1/ledger", params(("gateway" = Option<String>, Query)),
     responses((status = 200, body = Vec<LedgerView>)))]
-pub(super) async fn ledger(State(api): State<Api>, params: Params) -> Answer<Vec<LedgerView>> {
+pub(super) async fn ledger(State(api): State<Api>, actor: Actor, params: Params) -> Answer<Vec<LedgerView>> {
     let gateway = asked(params)?.gateway()?;
     let ledgers = api.store.ledger(gateway.as_ref()).await?;
     let mut views = Vec::with_capacity(ledgers.len());
-    for ledger in &ledgers {
+    for ledger in ledgers.iter().filter(|ledger| actor.may_any(Action::View, &api.places.of(&ledger.gateway))) {
         views.push(view::ledger(ledger, &api.sight(&ledger.gateway).await?));
     }
     Ok(Json(views))
@@ -218,7 +259,9 @@ pub(super) async fn ledger(State(api): State<Api>, params: Params) -> Answer<Vec
 /// Refused payloads and records.
 #[utoipa::path(get, path = "/api/v1/quarantine", params(("limit" = Option<u32>, Query)),
     responses((status = 200, body = QuarantineView)))]
-pub(super) async fn quarantine(State(api): State<Api>, params: Params) -> Answer<QuarantineView> {
+pub(super) async fn quarantine(State(api): State<Api>, actor: Actor, params: Params) -> Answer<QuarantineView> {
+    // What was refused belongs to no place.
+    authorize(&actor, Action::ViewSystem, Domain::System, &OrgPath::root())?;
     let (entries, counts) = api.store.quarantine(asked(params)?.limit(100)?).await?;
     Ok(Json(QuarantineView { entries: entries.iter().map(view::quarantine).collect(), counts }))
 }

@@ -4,20 +4,24 @@ use super::query::{Asked, event_id};
 use super::{Api, Problem};
 use crate::clock;
 use crate::live::LiveEvent;
+use crate::people::{Actor, Identity};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
+use minewatch_domain::At;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Interval;
 
 /// Streams at once; further ones are refused and come again.
 const STREAMS_MAX: i64 = 2_000;
+/// Between looks at the proof of identity, when nothing says that it changed: a session may end.
+const CHECK_MS: i64 = 60_000;
 /// Between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -31,6 +35,9 @@ impl Drop for Guard {
 }
 
 struct Reader {
+    identity: Identity,
+    versions: watch::Receiver<i64>,
+    checked: At,
     first: VecDeque<Event>,
     events: broadcast::Receiver<Arc<LiveEvent>>,
     heartbeat: Interval,
@@ -46,25 +53,50 @@ async fn next(mut reader: Reader) -> Option<(Result<Event, Infallible>, Reader)>
         return Some((Ok(first), reader));
     }
     let epoch = reader.guard.0.live.epoch();
-    let event = tokio::select! {
-        live = reader.events.recv() => match live {
-            Ok(live) => event(epoch, &live),
-            // Too slow, or the process ends: cut; the reader comes back with its last id.
-            Err(_) => return None,
-        },
-        _ = reader.heartbeat.tick() => {
-            let now = serde_json::json!({ "now": clock::text(clock::now()) });
-            Event::default().event("heartbeat").data(now.to_string())
+    loop {
+        tokio::select! {
+            live = reader.events.recv() => match live {
+                Ok(live) if reader.sees(&live) => return Some((Ok(event(epoch, &live)), reader)),
+                Ok(_) => {}
+                // Too slow, or the process ends: cut; the reader comes back with its last id.
+                Err(_) => return None,
+            },
+            _ = reader.heartbeat.tick() => {
+                if clock::now().millis_since(reader.checked) >= CHECK_MS && !reader.still().await {
+                    return None;
+                }
+                let now = serde_json::json!({ "now": clock::text(clock::now()) });
+                return Some((Ok(Event::default().event("heartbeat").data(now.to_string())), reader));
+            }
+            // People or rights changed: whoever has lost or gained something begins anew.
+            _ = reader.versions.changed() => if !reader.still().await { return None },
         }
-    };
-    Some((Ok(event), reader))
+    }
 }
 
-async fn snapshot(api: &Api, last: u64) -> Result<Event, Problem> {
+impl Reader {
+    fn sees(&self, live: &LiveEvent) -> bool {
+        self.guard.0.places.may_see(&self.identity.actor, &live.about)
+    }
+
+    /// Whether the proof of identity still stands, with the same rights.
+    async fn still(&mut self) -> bool {
+        self.checked = clock::now();
+        let found = self.guard.0.people.identify(&self.identity.credential, self.checked, true).await;
+        match found {
+            Ok(Some(identity)) => identity.actor.grants == self.identity.actor.grants,
+            Ok(None) => false,
+            // The store is away: what the reader sees now it has seen before; asked again soon.
+            Err(_) => true,
+        }
+    }
+}
+
+async fn snapshot(api: &Api, actor: &Actor, last: u64) -> Result<Event, Problem> {
     let data = serde_json::json!({
-        "gateways": api.gateway_list().await?,
-        "points": api.point_list(None).await?,
-        "alarms": api.alarm_list(true, None, 1_000).await?,
+        "gateways": api.gateway_list(actor).await?,
+        "points": api.point_list(actor, None).await?,
+        "alarms": api.alarm_list(actor, true, None, 1_000).await?,
         "system": api.system_view(),
     });
     Ok(Event::default().id(format!("{}-{last}", api.live.epoch())).event("snapshot").data(data.to_string()))
@@ -75,6 +107,7 @@ async fn snapshot(api: &Api, last: u64) -> Result<Event, Problem> {
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub(super) async fn stream(
     State(api): State<Api>,
+    identity: Identity,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
@@ -88,11 +121,16 @@ pub(super) async fn stream(
     let resume = resume.or_else(|| asked.last.as_deref().and_then(event_id));
     let opened = api.live.open(resume);
     let first = match opened.missed {
-        Some(missed) => missed.iter().map(|live| event(api.live.epoch(), live)).collect(),
-        None => VecDeque::from([snapshot(&api, opened.last).await?]),
+        Some(missed) => missed
+            .iter()
+            .filter(|live| api.places.may_see(&identity.actor, &live.about))
+            .map(|live| event(api.live.epoch(), live))
+            .collect(),
+        None => VecDeque::from([snapshot(&api, &identity.actor, opened.last).await?]),
     };
     let heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
-    let reader = Reader { first, events: opened.events, heartbeat, guard };
+    let (versions, checked) = (api.people.versions(), clock::now());
+    let reader = Reader { identity, versions, checked, first, events: opened.events, heartbeat, guard };
     let body: std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>> =
         stream::unfold(reader, next).boxed();
     let mut response = Sse::new(body).into_response();

@@ -5,10 +5,14 @@
 //! aggregators. Deliberately absent: updates and deletes (the database refuses them too).
 
 mod chain;
+pub mod head;
+mod read;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 pub use chain::{Entry, GENESIS, hex};
+pub use read::{PAGE_MAX, Wanted, after, head, page};
 
 use crate::people::Actor;
 use crate::store::{Columns, StoreError};

@@ -29,7 +29,22 @@ const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["url", "url_file", "keep_days"]),
-    ("http", &["listen", "read_token_file"]),
+    ("http", &["listen", "read_token_file", "cert_file", "key_file", "public_url", "proxy"]),
+    (
+        "people",
+        &[
+            "second_factor",
+            "three_administrators",
+            "session_idle_min",
+            "session_max_h",
+            "sessions_max",
+            "password_days",
+            "token_days_max",
+            "local_sign_in",
+            "setup_token_file",
+        ],
+    ),
+    ("audit", &["key_file"]),
     ("log", &["format"]),
     ("alarms", &["latch_red", "rearm_hours", "shelve_hours_max", "out_of_service_days_max"]),
     ("cases", &["level_min", "reopen_days", "deadlines"]),
@@ -53,10 +68,10 @@ fn unknown_keys(table: &toml::Table, problems: &mut Vec<String>) {
             // Sections with lists of tables check their own keys.
             (None, toml::Value::Table(_)) if OWN_CHECK.contains(&key.as_str()) => {}
             (None, _) if key == "name" => {}
-            (None, _) => problems.push(format!(
-                "{key}: unknown key; known: name, broker, store, http, log, alarms, cases, {}",
-                OWN_CHECK.join(", ")
-            )),
+            (None, _) => {
+                let known: Vec<&str> = KEYS.iter().map(|(name, _)| *name).chain(OWN_CHECK.iter().copied()).collect();
+                problems.push(format!("{key}: unknown key; known: name, {}", known.join(", ")));
+            }
         }
     }
 }
@@ -120,7 +135,7 @@ fn broker(raw: &Raw, problems: &mut Vec<String>) -> BrokerMode {
     }
 }
 
-fn secret(key: &str, file: &Path, problems: &mut Vec<String>) -> Option<String> {
+pub(super) fn secret(key: &str, file: &Path, problems: &mut Vec<String>) -> Option<String> {
     match std::fs::read_to_string(file) {
         Ok(text) => Some(text.trim().to_owned()),
         Err(error) => {
@@ -155,6 +170,22 @@ fn outward(
     (notify, sparkplug, regulator)
 }
 
+fn store(raw: &Raw, problems: &mut Vec<String>) -> String {
+    let store = match (&raw.store.url, &raw.store.url_file) {
+        (Some(_), Some(_)) => {
+            problems.push("store: url and url_file exclude each other".to_owned());
+            String::new()
+        }
+        (Some(url), None) => url.clone(),
+        (None, Some(file)) => secret("store.url_file", file, problems).unwrap_or_default(),
+        (None, None) => "sqlite:minewatch.db".to_owned(),
+    };
+    if !(store.is_empty() || store.starts_with("sqlite:") || store.starts_with("postgres")) {
+        problems.push("store.url: must be sqlite:FILE or postgres://user@host/database".to_owned());
+    }
+    store
+}
+
 /// Reads and checks all settings.
 pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| vec![format!("not TOML: {e}")])?;
@@ -176,18 +207,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     if shared_group.as_deref().is_some_and(|group| GatewayId::parse(group).is_err()) {
         problems.push("broker.shared_group: must be 1 to 64 of a-z, 0-9, '-', '_', '.'".to_owned());
     }
-    let store = match (&raw.store.url, &raw.store.url_file) {
-        (Some(_), Some(_)) => {
-            problems.push("store: url and url_file exclude each other".to_owned());
-            String::new()
-        }
-        (Some(url), None) => url.clone(),
-        (None, Some(file)) => secret("store.url_file", file, &mut problems).unwrap_or_default(),
-        (None, None) => "sqlite:minewatch.db".to_owned(),
-    };
-    if !(store.is_empty() || store.starts_with("sqlite:") || store.starts_with("postgres")) {
-        problems.push("store.url: must be sqlite:FILE or postgres://user@host/database".to_owned());
-    }
+    let store = store(&raw, &mut problems);
     let keep_days = raw.store.keep_days.unwrap_or(400);
     if keep_days > 36_500 {
         problems.push(format!("store.keep_days: {keep_days} is more than a hundred years; 0 keeps for ever"));
@@ -197,9 +217,13 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     if read_token.as_ref().is_some_and(|token| token.len() < TOKEN_BYTES_MIN) {
         problems.push(format!("http.read_token_file: the token must have at least {TOKEN_BYTES_MIN} characters"));
     }
-    if !http.ip().is_loopback() && raw.http.read_token_file.is_none() {
+    let tls = super::people::tls(&raw, &mut problems);
+    let policy = super::people::policy(&raw, &store, raw.http.cert_file.is_some(), &mut problems);
+    let audit_key = raw.audit.key_file.clone().unwrap_or_else(|| super::people::beside(&store, "minewatch.audit-key"));
+    if !http.ip().is_loopback() && !policy.secure {
         problems.push(format!(
-            "http.listen: {http} is not loopback; give http.read_token_file, or listen on 127.0.0.1 behind a proxy"
+            "http.listen: {http} is not loopback and passwords would cross the network in the clear; give \
+             http.cert_file and http.key_file, or http.public_url = \"https://...\" behind a proxy that ends TLS"
         ));
     }
     let log_json = log_json(raw.log.format.as_deref(), &mut problems);
@@ -219,9 +243,12 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
             keep_days,
             http,
             read_token,
-            log_json,
             notify,
             rules,
+            policy,
+            tls,
+            audit_key,
+            log_json,
         }),
         false => Err(problems),
     }

@@ -5,6 +5,7 @@
 //! single-machine set-up on loopback.
 
 mod check;
+mod people;
 mod rules;
 
 use rules::{RawAlarms, RawCases};
@@ -12,6 +13,7 @@ use rules::{RawAlarms, RawCases};
 use crate::broker::{BrokerAddress, Credentials};
 use crate::evidence::EvidenceConfig;
 use crate::notify::NotifyConfig;
+use crate::people::policy::Policy;
 use crate::regulator::RegulatorConfig;
 use crate::rules::Rules;
 use crate::sparkplug::SparkplugConfig;
@@ -19,6 +21,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio_rustls::rustls::ServerConfig;
 
 /// The broker to use.
 #[derive(Debug, Clone)]
@@ -51,6 +54,12 @@ pub struct Config {
     pub http: SocketAddr,
     /// Token every reader must show.
     pub read_token: Option<String>,
+    /// Rules for people.
+    pub policy: Policy,
+    /// TLS of the HTTP interface.
+    pub tls: Option<Tls>,
+    /// The key that signs heads of the audit trail; made when it is not there.
+    pub audit_key: PathBuf,
     /// Log lines as JSON.
     pub log_json: bool,
     /// Channels.
@@ -65,6 +74,16 @@ pub struct Config {
     pub evidence: Option<EvidenceConfig>,
 }
 
+/// TLS, ready to serve.
+#[derive(Clone)]
+pub struct Tls(pub Arc<ServerConfig>);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
 /// What the file may say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -73,6 +92,8 @@ struct Raw {
     broker: RawBroker,
     store: RawStore,
     http: RawHttp,
+    people: RawPeople,
+    audit: RawAudit,
     log: RawLog,
     notify: Option<toml::Table>,
     sparkplug: Option<toml::Table>,
@@ -80,6 +101,26 @@ struct Raw {
     alarms: RawAlarms,
     cases: RawCases,
     evidence: Option<toml::Table>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawPeople {
+    second_factor: Option<String>,
+    three_administrators: Option<bool>,
+    session_idle_min: Option<u32>,
+    session_max_h: Option<u32>,
+    sessions_max: Option<u32>,
+    password_days: Option<u32>,
+    token_days_max: Option<u32>,
+    local_sign_in: Option<String>,
+    setup_token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawAudit {
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -110,6 +151,10 @@ struct RawStore {
 struct RawHttp {
     listen: Option<String>,
     read_token_file: Option<PathBuf>,
+    cert_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    public_url: Option<String>,
+    proxy: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,12 +196,18 @@ impl Config {
         };
         format!(
             "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {})\nlog: {}\n{}\nsparkplug: {} gateways\nregulator: {} platforms",
+            "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {}, tls: {})\n\
+             second factor: {:?}\nthree administrators: {}\naudit key: {}\nlog: {}",
             self.name,
             self.shared_group.as_deref().unwrap_or("none"),
             crate::store::shown(&self.store),
             self.keep_days.map_or("for ever".to_owned(), |days| days.to_string()),
             self.http,
             self.read_token.is_some(),
+            self.tls.is_some(),
+            self.policy.second_factor,
+            self.policy.three_administrators,
+            self.audit_key.display(),
             if self.log_json { "json" } else { "text" },
             self.notify.shown(),
             self.sparkplug.gateways.len(),

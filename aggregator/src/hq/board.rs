@@ -34,6 +34,8 @@ pub struct News {
     pub outbox: bool,
     /// The state of the store changed.
     pub system: Option<Result<(), String>>,
+    /// A signed head of the audit trail.
+    pub audit: Option<serde_json::Value>,
 }
 
 impl News {
@@ -44,6 +46,7 @@ impl News {
             && self.sites.is_empty()
             && !self.outbox
             && self.system.is_none()
+            && self.audit.is_none()
     }
 }
 
@@ -92,6 +95,12 @@ impl Board {
     /// The store works, or does not.
     pub fn system(&self, state: Result<(), String>) {
         self.lock().system = Some(state);
+        self.bell.notify_one();
+    }
+
+    /// The audit trail has a new signed head.
+    pub fn audit(&self, head: serde_json::Value) {
+        self.lock().audit = Some(head);
         self.bell.notify_one();
     }
 

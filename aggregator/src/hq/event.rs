@@ -275,6 +275,20 @@ pub fn system(instance: u64, store_ok: bool, error: Option<&str>, now: At) -> St
     .to_string()
 }
 
+/// The signed head of the audit trail.
+pub fn audit_head(instance: u64, head: &Value, now: At) -> String {
+    json!({
+        "specversion": "1.0",
+        "type": "minewatch.audit.head.v1",
+        "source": "/minewatch/hq",
+        "id": format!("{instance:016x}/audit/{}", now.micros()),
+        "time": clock::text(now),
+        "datacontenttype": "application/json",
+        "data": head,
+    })
+    .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -282,6 +282,10 @@ impl Publisher {
         }
         queues.values.extend(news.values);
         queues.look |= news.outbox;
+        if let Some(head) = news.audit {
+            let topic = format!("{}/hq/_audit/head", minewatch_domain::topics::ROOT);
+            queues.states.push_back((topic, event::audit_head(self.instance, &head, clock::now())));
+        }
         if let Some(state) = news.system {
             let payload = event::system(self.instance, state.is_ok(), state.err().as_deref(), clock::now());
             queues.states.push_back((Self::system_topic(), payload));

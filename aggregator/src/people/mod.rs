@@ -3,12 +3,35 @@
 //! Invariant: whoever acts is an [`Actor`], made in one place from a proof of identity, and every
 //! right is decided by [`authorize`]. Deliberately absent: what an action does.
 
+mod accounts;
 mod extract;
+mod password;
+mod places;
+pub mod policy;
 mod rights;
 #[cfg(test)]
 mod rights_tests;
+mod second_factor;
+pub(crate) mod secret;
+mod service;
+mod sessions;
+mod setup;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+mod throttle;
+mod totp;
 
+pub use accounts::{Account, Reset};
+pub use password::CHARS_MIN as PASSWORD_CHARS_MIN;
+pub use places::Places;
 pub use rights::{Action, Denied, Domain, Domains, Grant, Role, allowed, both};
+pub use second_factor::Enrolment;
+pub use service::{Credential, Identity, People, PeopleError};
+pub use sessions::{NewToken, Session, Token};
+pub use setup::Founder;
+pub(crate) use setup::write_secret;
+pub use sign_in::{Attempt, Peer};
 
 use minewatch_domain::{OrgPath, PersonId};
 use serde::Serialize;
@@ -80,6 +103,12 @@ impl Actor {
     /// or touches is asked one by one.
     pub fn may_somewhere(&self, action: Action) -> bool {
         self.grants.iter().any(|grant| grant.role.actions().contains(&action))
+    }
+
+    /// Whether one grant lets it see everything of every kind: no filter is needed then.
+    pub fn sees_everything(&self) -> bool {
+        let all = |grant: &Grant| grant.org.depth() == 0 && grant.domains == Domains::All;
+        self.grants.iter().any(|grant| all(grant) && grant.role.actions().contains(&Action::View))
     }
 
     /// Whether it may do `action` on `domain` at `org`.

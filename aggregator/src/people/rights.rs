@@ -254,9 +254,9 @@ impl Role {
     }
 }
 
-/// Which domains a grant covers.
+/// Which domains a grant covers. JSON: `["*"]`, or names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub enum Domains {
     /// All there are and will be.
     All,
@@ -343,6 +343,19 @@ pub fn allowed(grants: &[Grant], action: Action, domain: Domain, org: &OrgPath) 
     match grants.iter().any(|grant| grant.allows(action, domain, org)) {
         true => Ok(()),
         false => Err(Denied { action, domain }),
+    }
+}
+
+impl TryFrom<Vec<String>> for Domains {
+    type Error = String;
+    fn try_from(names: Vec<String>) -> Result<Domains, String> {
+        Domains::parse(&names.join(",")).ok_or_else(|| format!("domains must be [\"*\"] or known names, not {names:?}"))
+    }
+}
+
+impl From<Domains> for Vec<String> {
+    fn from(domains: Domains) -> Vec<String> {
+        domains.to_string().split(',').map(str::to_owned).collect()
     }
 }
 

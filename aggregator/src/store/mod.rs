@@ -128,6 +128,11 @@ impl Store {
         Ok(Store { dialect, writer, reader, file, unmoved: Arc::default() })
     }
 
+    /// The reading connections.
+    pub(crate) fn reader(&self) -> &AnyPool {
+        &self.reader
+    }
+
     /// Which SQL is spoken.
     pub fn dialect(&self) -> Dialect {
         self.dialect

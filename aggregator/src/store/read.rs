@@ -5,7 +5,7 @@ use crate::hq::Site;
 use crate::live::Latest;
 use minewatch_alarm::Alarm;
 use minewatch_domain::{
-    AlarmKind, AlarmTransition, At, CataloguePoint, GatewayId, Lane, Level, PointId, Quality, Reason, SitePath,
+    AlarmKind, AlarmTransition, At, CataloguePoint, GatewayId, Lane, Level, OrgPath, PointId, Quality, Reason, SitePath,
 };
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -236,6 +236,22 @@ impl Store {
                 heard: At(row.int(12)?),
                 catalogue: row.int(13)? as u64,
             })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Where every gateway stands; those without a catalogue are left out.
+    pub async fn places(&self) -> Result<BTreeMap<GatewayId, OrgPath>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT gateway, path_group, path_company, path_mine, path_facility FROM gateways \
+             WHERE path_facility IS NOT NULL",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        let read = |row: &AnyRow| -> Result<(GatewayId, OrgPath), StoreError> {
+            let path =
+                SitePath { group: row.text(1)?, company: row.text(2)?, mine: row.text(3)?, facility: row.text(4)? };
+            Ok((gateway_of(row, 0)?, OrgPath::of_site(&path)))
         };
         rows.iter().map(read).collect()
     }

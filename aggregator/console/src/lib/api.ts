@@ -2,7 +2,7 @@
  * The aggregator's HTTP interface as this console uses it (`docs/http-api.md`).
  *
  * Invariant: what enters is narrowed here; an unknown level or quality becomes the cautious one.
- * Deliberately absent: actions (acknowledge, shelve, cases): `work.ts`, loaded with its screen.
+ * Deliberately absent: actions (`work.ts`), people and sessions (`people.ts`), loaded with their screens.
  */
 import { parseLevel, type Level } from './levels'
 
@@ -147,16 +147,20 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** The server's word for it, for example `wrong`. */
+    readonly code = 'other',
   ) {
     super(message)
   }
 }
 
-const TIMEOUT_MS = 10_000
+export const TIMEOUT_MS = 10_000
+/** What the page asks by itself is no sign of life of a person. */
+export const BACKGROUND = { 'x-minewatch-background': '1' }
 
 async function get<T>(path: string): Promise<T> {
   const response = await fetch(path, {
-    headers: { accept: 'application/json' },
+    headers: { accept: 'application/json', ...BACKGROUND },
     cache: 'no-store',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   })

@@ -94,7 +94,11 @@ class Live {
     this.#inSight.delete(keyOf(point.gateway, point.point))
   }
 
+  /** Told when the server no longer knows us. */
+  onUnauthorized: () => void = () => {}
+
   #onState(state: LinkState): void {
+    if (state.phase === 'lost' && state.reason.kind === 'status' && state.reason.status === 401) this.onUnauthorized()
     this.link = state
     this.now = Date.now()
     if (state.phase === 'live') {

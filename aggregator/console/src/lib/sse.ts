@@ -158,7 +158,7 @@ export class Stream {
 
   async #read(abort: AbortController): Promise<LossReason> {
     this.#watch(abort)
-    const headers: Record<string, string> = { accept: 'text/event-stream' }
+    const headers: Record<string, string> = { accept: 'text/event-stream', 'x-minewatch-background': '1' }
     if (this.#lastId !== '') headers['last-event-id'] = this.#lastId
     const response = await this.#options.fetch(this.#options.url, { headers, cache: 'no-store', signal: abort.signal })
     if (response.status !== 200 || !response.body) return { kind: 'status', status: response.status }

@@ -4,7 +4,7 @@
  * Invariant: every order carries the version its author saw; the server decides, this only offers.
  * Loaded with the work screen, not with the first page.
  */
-import { ApiError } from './api'
+import { ApiError, BACKGROUND } from './api'
 import { parseLevel, type Level } from './levels'
 
 export interface Held {
@@ -158,7 +158,7 @@ export function bodyOf(seen: Record<string, number>, fields: Record<string, stri
 }
 
 async function request<T>(path: string, init?: RequestInit): Promise<T> {
-  const response = await fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(15_000), ...init })
+  const response = await fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(15_000), headers: BACKGROUND, ...init })
   const body = (await response.json().catch(() => null)) as (T & { error?: { message?: string } }) | null
   if (!response.ok) throw new ApiError(response.status, body?.error?.message ?? `HTTP ${response.status}`)
   return body as T

@@ -1,0 +1,97 @@
+//! The tasks about people: changes another aggregator made, and the signed heads of the audit trail.
+
+use super::named;
+use crate::api::Api;
+use crate::audit::head::Signer;
+use crate::config::Config;
+use crate::hq::Board;
+use crate::ingest::Input;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::people::{People, Places};
+use crate::store::Store;
+use crate::system::Health;
+use anyhow::{Context, Result};
+use minewatch_domain::At;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How soon a right taken away by another aggregator ends an event stream here.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What is started.
+pub(super) struct Identities {
+    people: People,
+    places: Places,
+    signer: Signer,
+    store: Store,
+}
+
+impl Identities {
+    /// Reads what is known, offers the set-up while there is nobody, opens the key of the trail.
+    pub(super) async fn open(config: &Config, store: &Store) -> Result<Identities> {
+        let (people, places) = (People::new(store.clone(), config.policy.clone()), Places::default());
+        people.offer_setup().await.context("set-up")?;
+        people.look().await.context("reading people")?;
+        places.refresh(store).await.context("reading places")?;
+        let signer = Signer::open(&config.audit_key)
+            .with_context(|| format!("audit.key_file {}", config.audit_key.display()))?;
+        Ok(Identities { people, places, signer, store: store.clone() })
+    }
+
+    /// What the handlers work with.
+    pub(super) fn api(
+        &self,
+        config: &Config,
+        (store, live, health, metrics): (&Store, &Live, &Health, &Metrics),
+        orders: mpsc::Sender<Input>,
+        (instance, started, broker_url, embedded): (u64, At, String, bool),
+    ) -> Result<Api> {
+        let evidence = config.evidence.as_ref().map(|settings| settings.open(store)).transpose().context("evidence")?;
+        Ok(Api {
+            store: store.clone(),
+            live: live.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+            instance,
+            started,
+            broker_url,
+            embedded,
+            orders,
+            rules: Arc::clone(&config.rules),
+            token: config.read_token.as_deref().map(Arc::from),
+            notify: config.notify.clone(),
+            evidence,
+            people: self.people.clone(),
+            places: self.places.clone(),
+            audit_key: config.audit_key.clone(),
+            checks: Arc::new(tokio::sync::Semaphore::new(1)),
+        })
+    }
+
+    /// Starts it.
+    pub(super) fn spawn(self, tasks: &mut JoinSet<&'static str>, board: Board, stop: &CancellationToken) {
+        let Identities { people, places, signer, store } = self;
+        tasks.spawn(named("audit head", signer.run(store.clone(), board, stop.clone())));
+        tasks.spawn(named("people", watch(people, places, store, stop.clone())));
+    }
+}
+
+async fn watch(people: People, places: Places, store: Store, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = stop.cancelled() => return,
+        }
+        let looked = match people.look().await {
+            Ok(()) => places.refresh(&store).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = looked {
+            tracing::warn!(error = &error as &dyn std::error::Error, "people and places not readable");
+        }
+    }
+}
