@@ -202,7 +202,7 @@ build_console() {
 
 # --- Python peers of the tests ----------------------------------------------------------------
 install_venv() {
-  local want="pymodbus==3.16.1 paho-mqtt==2.1.0 pyserial==3.5 standardwebhooks==1.1.0 aiosmtpd==1.4.6 jsonschema==4.26.0 apprise==2.3.0"
+  local want="pymodbus==3.16.1 paho-mqtt==2.1.0 pyserial==3.5 standardwebhooks==1.1.0 aiosmtpd==1.4.6 jsonschema==4.26.0 apprise==2.3.0 schemathesis==4.32.5"
   [ "$(cat .cache/venv/.minewatch 2>/dev/null)" = "$want" ] && return 0
   say "Python peers: $want"
   mkdir -p .cache
