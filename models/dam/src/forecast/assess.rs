@@ -132,18 +132,18 @@ fn at_scale(
 /// Without a quiet time long enough to measure the creep the track stays as it is.
 fn without_creep(track: &Track, from: f64) -> Track {
     const QUIET_MIN: usize = 10;
+    const QUIET_PARTS: f64 = 12.0;
     let quiet: Vec<Mark> = track.marks().iter().copied().filter(|mark| mark.day < from).collect();
     let last = track.marks().last().map_or(from, |mark| mark.day);
-    let long_enough = quiet.first().is_some_and(|first| from - first.day >= (last - from) / 4.0);
+    let first_day = quiet.first().map_or(from, |mark| mark.day);
+    let long_enough = from - first_day >= (last - from) / 4.0;
     if track.kind() != Kind::Displacement || quiet.len() < QUIET_MIN || !long_enough {
         return track.clone();
     }
-    // Least squares, not a median of slopes: every mark counts, and outliers were taken out before.
-    let n = quiet.len() as f64;
-    let (x, y) = (quiet.iter().map(|m| m.day).sum::<f64>() / n, quiet.iter().map(|m| m.value).sum::<f64>() / n);
-    let xx: f64 = quiet.iter().map(|m| (m.day - x).powi(2)).sum();
-    let xy: f64 = quiet.iter().map(|m| (m.day - x) * (m.value - y)).sum();
-    let creep = if xx > 0.0 { (xy / xx).max(0.0) } else { 0.0 };
+    // The median over parts: the window may begin after the onset, and then the last parts accelerate.
+    let parts = Track::new(track.kind(), quiet).blocks((from - first_day) / QUIET_PARTS);
+    let rates: Vec<f64> = parts.velocities().iter().map(|mark| mark.value).collect();
+    let creep = median(&rates).unwrap_or(0.0).max(0.0);
     Track::new(track.kind(), track.marks().iter().map(|m| Mark { day: m.day, value: m.value - creep * (m.day - from) }))
 }
 
