@@ -171,8 +171,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule in which the first polls are spread over the devices' periods, and over those of the other
-    /// buses: `place` is which of how many buses this is. `bus_gap` is the least silence between any two
+    /// A schedule in which the first polls are spread over the devices' periods; `place` is which of how many
+    /// phases of a step this bus takes. `bus_gap` is the least silence between any two
     /// requests, `seed` varies the jitter between buses.
     pub fn new(timings: Vec<DeviceTiming>, bus_gap: Duration, seed: u64, place: (u32, u32)) -> Schedule {
         let count = u32::try_from(timings.len()).unwrap_or(u32::MAX).max(1);

@@ -45,8 +45,7 @@ pub struct BusConfig {
     pub polls: Vec<BusPoll>,
     /// Varies the jitter between buses.
     pub seed: u64,
-    /// Which of how many buses this is: their first polls are spread over the period, so that a site's
-    /// readings come in a steady stream and not all at once.
+    /// Which of how many phases of the period this bus polls in.
     pub place: (u32, u32),
 }
 
@@ -69,7 +68,9 @@ impl BusConfig {
             pause: Duration::from_millis(bus.pause_ms),
             polls,
             seed: index as u64,
-            place: (u32::try_from(index).ok()?, u32::try_from(site.buses.len()).ok()?),
+            // All buses in one phase: ten phases bring a value to headquarters sooner and were measured to
+            // take four times the CPU, because every wake-up, publish and acknowledgement comes ten times.
+            place: (0, 1),
         })
     }
 }
