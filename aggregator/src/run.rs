@@ -3,7 +3,7 @@
 mod outward;
 mod people;
 
-use crate::api;
+use crate::api::{self, Api};
 use crate::broker::{self, BrokerAddress, Credentials, Listening};
 use crate::clock;
 use crate::config::{BrokerMode, Config, Tls};

@@ -195,9 +195,9 @@ impl Config {
             }
         };
         format!(
-            "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {})\nlog: {}\n{}\nsparkplug: {} gateways\nregulator: {} platforms",
             "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {}, tls: {})\n\
-             second factor: {:?}\nthree administrators: {}\naudit key: {}\nlog: {}",
+             second factor: {:?}\nthree administrators: {}\naudit key: {}\nlog: {}\n{}\n\
+             sparkplug: {} gateways\nregulator: {} platforms",
             self.name,
             self.shared_group.as_deref().unwrap_or("none"),
             crate::store::shown(&self.store),

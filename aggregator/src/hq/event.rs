@@ -276,7 +276,7 @@ pub fn system(instance: u64, store_ok: bool, error: Option<&str>, now: At) -> St
 }
 
 /// The signed head of the audit trail.
-pub fn audit_head(instance: u64, head: &Value, now: At) -> String {
+pub fn audit_head(instance: u64, head: &serde_json::Value, now: At) -> String {
     json!({
         "specversion": "1.0",
         "type": "minewatch.audit.head.v1",
