@@ -283,7 +283,8 @@ mod tests {
         for (section, keys) in KEYS {
             assert!(example.contains(&format!("[{section}]")), "[{section}]");
             for key in *keys {
-                assert!(example.contains(&format!("{key} =")), "{section}.{key}");
+                let table = format!("[[{section}.{key}]]");
+                assert!(example.contains(&format!("{key} =")) || example.contains(&table), "{section}.{key}");
             }
         }
     }

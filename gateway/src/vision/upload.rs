@@ -126,6 +126,8 @@ async fn read_offer(path: &Path) -> anyhow::Result<Offer> {
 }
 
 fn client(send: &EvidenceSend) -> anyhow::Result<reqwest::Client> {
+    // Already there in the program; a second one is refused and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().timeout(PIECE_MAX).redirect(reqwest::redirect::Policy::none());
     if let Some(file) = &send.ca_file {
         let pem = std::fs::read(file).with_context(|| format!("ca_file {}", file.display()))?;
