@@ -99,7 +99,7 @@ impl Watched {
     /// Waits for an alarm of headquarters in this state; returns it.
     async fn alarm(&self, id: &str, level: &str) -> Result<Value> {
         eventually("the alarm is at headquarters", PATIENCE, async || {
-            let alarms = self.scene.api().get("/api/v1/alarms?limit=500").await?;
+            let alarms = self.scene.api().get("/api/v1/alarms?state=all&limit=500").await?;
             let found = alarms.as_array().and_then(|all| all.iter().find(|alarm| alarm["alarm"] == id).cloned());
             Ok(match found {
                 Some(alarm) if alarm["level"] == level => Seen::Yes(alarm),

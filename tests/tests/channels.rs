@@ -101,6 +101,10 @@ async fn a_killed_aggregator_sends_every_notice_under_one_key() -> Result<()> {
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     for call in strangers.heard() {
         let key = call["key"].as_str().unwrap_or("").to_owned();
+        // The sender was killed before its request was whole: nothing was taken, and no key was heard.
+        if key.is_empty() && call["ok"] == false {
+            continue;
+        }
         ensure!(keys.contains_key(&key), "a key nobody has: {call}");
         *taken.entry(key).or_default() += usize::from(call["ok"] == true);
     }

@@ -179,7 +179,8 @@ async fn a_full_disk_below_postgresql_stops_the_acks_and_loses_nothing() -> Resu
     let Some(disk) = SmallDisk::mount(place.path(), 160)? else { return Ok(()) };
     let postgres = Postgres::start_in(disk.0.join("cluster"))?;
     let setup = Setup { store_url: Some(postgres.url()), ..Setup::default() };
-    let scene = Scene::start_in(&Plan::small("restore-disk-postgres"), folder, &setup).await?;
+    let plan = Plan { store_url: Some(postgres.url()), ..Plan::small("restore-disk-postgres") };
+    let scene = Scene::start_in(&plan, folder, &setup).await?;
     scene.wait_reads(3).await?;
     let ballast = disk.fill()?;
     eventually("headquarters says that its store does not take transactions", Duration::from_secs(90), async || {
