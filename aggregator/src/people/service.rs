@@ -257,7 +257,7 @@ impl People {
             return Ok(None);
         }
         if !background && now.millis_since(seen) >= SEEN_EVERY_MS {
-            self.seen(hash, now).await;
+            self.note_use("UPDATE sessions SET seen_us = $1 WHERE hash = $2 AND seen_us < $1", hash, now).await;
         }
         let grants = self.grants_of(&person.id).await?;
         let may_break = grants.iter().any(|grant| grant.role == Role::BreakGlass);
@@ -280,19 +280,15 @@ impl People {
         }))
     }
 
-    /// Notes the use of a session. A busy store must not refuse the request for it.
-    async fn seen(&self, hash: &str, now: At) {
+    /// Notes the use of a session or token. A busy store must not refuse the request for it.
+    async fn note_use(&self, update: &'static str, hash: &str, now: At) {
         let write = async {
             let mut writing = self.store.begin().await?;
-            sqlx::query("UPDATE sessions SET seen_us = $1 WHERE hash = $2 AND seen_us < $1")
-                .bind(now.micros())
-                .bind(hash)
-                .execute(&mut *writing)
-                .await?;
+            sqlx::query(update).bind(now.micros()).bind(hash).execute(&mut *writing).await?;
             writing.commit().await
         };
         if let Err(error) = write.await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "use of a session not noted");
+            tracing::warn!(error = &error as &dyn std::error::Error, "use of a session or token not noted");
         }
     }
 
@@ -310,7 +306,7 @@ impl People {
             return Ok(None);
         }
         if now.millis_since(At(row.int(at + 3)?)) >= SEEN_EVERY_MS {
-            self.token_used(hash, now).await;
+            self.note_use("UPDATE api_tokens SET used_us = $1 WHERE hash = $2", hash, now).await;
         }
         let scope: Vec<Grant> = serde_json::from_str(&scope).unwrap_or_default();
         let owner = self.policy.in_force(self.grants_of(&person.id).await?, false);
@@ -329,21 +325,6 @@ impl People {
                 grants: both(&scope, &owner),
             },
         }))
-    }
-
-    async fn token_used(&self, hash: &str, now: At) {
-        let write = async {
-            let mut writing = self.store.begin().await?;
-            sqlx::query("UPDATE api_tokens SET used_us = $1 WHERE hash = $2")
-                .bind(now.micros())
-                .bind(hash)
-                .execute(&mut *writing)
-                .await?;
-            writing.commit().await
-        };
-        if let Err(error) = write.await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "use of a token not noted");
-        }
     }
 
     /// The credential of a shown secret.
