@@ -41,6 +41,12 @@ const TIDY: Duration = Duration::from_secs(600);
 /// this is a multiple of the resident bound, which the gateway watches.
 const ADDRESS_SPACE_FACTOR: u64 = 6;
 
+/// Memory that must still be had at each beat: several decoded 4K pictures. It is asked for and given back
+/// untouched. Native libraries answer a refused allocation by waiting for ever as often as by ending, so
+/// the process ends itself and is started again. More than 64 MiB: no heap of a glibc arena holds that much
+/// in reserve (`HEAP_MAX_SIZE`), so the kernel is asked each time.
+const HEADROOM_BYTES: usize = 96 << 20;
+
 enum Input {
     Gateway(ToVision),
     GatewayGone,
@@ -90,6 +96,15 @@ fn bound_ourselves(memory_max_mb: u32) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let bytes = u64::from(memory_max_mb) * (1 << 20) * ADDRESS_SPACE_FACTOR;
     setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
+    Ok(())
+}
+
+/// # Errors
+/// When so many bytes cannot be had.
+fn can_allocate(bytes: usize) -> anyhow::Result<()> {
+    let mut probe = Vec::<u8>::new();
+    probe.try_reserve_exact(bytes).with_context(|| format!("memory is exhausted: {} MiB more", bytes >> 20))?;
+    std::hint::black_box(&mut probe);
     Ok(())
 }
 
@@ -173,6 +188,7 @@ impl Control {
     }
 
     fn beat(&mut self) -> anyhow::Result<()> {
+        can_allocate(HEADROOM_BYTES)?;
         let turned = Duration::from_millis(self.look_turned.load(Ordering::Relaxed));
         if self.began.elapsed().saturating_sub(turned) > LOOK_STALL_MAX {
             warn!("the look thread does not turn; no more signs of life");
