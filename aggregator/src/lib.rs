@@ -20,6 +20,7 @@ pub mod operator;
 pub mod people;
 pub mod procurement;
 pub mod regulator;
+pub mod risk;
 pub mod rules;
 pub mod run;
 pub mod sparkplug;

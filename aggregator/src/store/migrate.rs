@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/0004_channels.sqlite.sql"),
         postgres: include_str!("../../migrations/0004_channels.postgres.sql"),
     },
+    Step { number: 6, common: include_str!("../../migrations/0006_risk.sql"), sqlite: "", postgres: "" },
 ];
 
 fn filled(step: &str, dialect: Dialect) -> String {

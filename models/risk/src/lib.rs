@@ -4,4 +4,6 @@
 //! for a harmless one. Deliberately absent: files, sockets, clocks, the store, and how a warning
 //! is handled (`models/alarm`).
 
+pub mod dictionary;
+pub mod fact;
 pub mod procurement;
