@@ -1,12 +1,12 @@
 //! What people do to alarms, and the list it is done from.
 
-use super::{Api, Problem};
+use super::{Api, Problem, query};
 use crate::clock;
 use crate::handling::{self, HandlingView};
 use crate::ingest::Input;
 use crate::operator::{Command, Done, Order, Refusal, Reply};
 use crate::people::{Action, Actor, Domain};
-use crate::store::{Filter, HandledRow, PageKey, Sight};
+use crate::store::{Filter, HandledRow, Sight};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -179,29 +179,10 @@ impl ListParams {
             standing: false,
             state: None,
             handler: slug("handler", &self.handler)?,
-            after: self.key()?,
+            after: self.after.as_deref().map(query::page_key).transpose()?,
             limit,
         }))
     }
-
-    /// `n-n-n-id-id`, as given in `next`.
-    fn key(&self) -> Result<Option<PageKey>, Problem> {
-        let Some(text) = self.after.as_deref() else { return Ok(None) };
-        let bad = || Problem::bad("after must be the next of an earlier answer");
-        let parts: Vec<&str> = text.split('~').collect();
-        let [a, b, c, x, y] = parts[..] else { return Err(bad()) };
-        let number = |text: &str| text.parse::<i64>().map_err(|_| bad());
-        let word = |text: &str| match text.is_empty() || PointId::parse(text).is_ok() {
-            true => Ok(text.to_owned()),
-            false => Err(bad()),
-        };
-        Ok(Some((number(a)?, number(b)?, number(c)?, word(x)?, word(y)?)))
-    }
-}
-
-/// The key of a row, for `next`.
-pub(super) fn key_text(a: i64, b: i64, c: i64, x: &str, y: &str) -> String {
-    format!("{a}~{b}~{c}~{x}~{y}")
 }
 
 /// A level's name.
@@ -238,7 +219,7 @@ pub(super) async fn annunciator(
     };
     let rows = api.store.alarm_page(&filter).await?;
     let full = rows.len() as i64 == filter.limit;
-    let next = rows.last().filter(|_| full).map(|r| key_text(r.level, r.at_us, 0, &r.gateway, &r.alarm));
+    let next = rows.last().filter(|_| full).map(|r| query::page_key_text(r.level, r.at_us, 0, &r.gateway, &r.alarm));
     let now = clock::now();
     Ok(Json(AnnunciatorPage { next, rows: rows.iter().map(|row| api.annunciator_row(row, now)).collect() }))
 }

@@ -1,6 +1,7 @@
 //! Cases: list, detail, steps, evidence.
 
-use super::acts::{ActAnswer, Params, key_text, level_name};
+use super::acts::{ActAnswer, Params, level_name};
+use super::query::page_key_text;
 use super::{Api, Problem};
 use crate::clock;
 use crate::operator::{Evidence, Order};
@@ -136,7 +137,7 @@ pub(super) async fn list(State(api): State<Api>, actor: Actor, params: Params) -
     let rows = api.store.case_page(&filter).await?;
     let full = rows.len() as i64 == filter.limit;
     let next = rows.last().filter(|_| full);
-    let next = next.map(|row| key_text(i64::from(row.open), row.level, row.raised_us, &row.id, ""));
+    let next = next.map(|row| page_key_text(i64::from(row.open), row.level, row.raised_us, &row.id, ""));
     Ok(Json(CasePage { next, rows: rows.iter().map(view).collect() }))
 }
 

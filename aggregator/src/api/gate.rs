@@ -4,7 +4,7 @@
 //! request that changes something with a cookie must come from our own pages.
 
 use super::access::{Need, known, need};
-use super::{Api, Problem};
+use super::{Api, Problem, body};
 use crate::clock;
 use crate::people::policy::{Must, Policy};
 use crate::people::{Credential, Identity, Peer, People, secret};
@@ -118,6 +118,17 @@ fn closed(identity: &Identity, wanted: Need) -> Option<Problem> {
     }
 }
 
+/// Runs the handler, once the body of what changes something is there.
+async fn handled(request: Request, next: Next, changes: bool, path: &str) -> Response {
+    if !changes {
+        return next.run(request).await;
+    }
+    match body::whole(request, body::Bound::of(path)).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
 /// Runs before every handler.
 pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let policy = api.people.policy();
@@ -143,7 +154,7 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
         return Problem { status: StatusCode::FORBIDDEN, code: "cross_site", message }.into_response();
     }
     if wanted == Some(Need::Public) {
-        return next.run(request).await;
+        return handled(request, next, changes, &path).await;
     }
     let Some(credential) = credential else { return unauthorized(&api, request.headers()) };
     let background = request.headers().contains_key(BACKGROUND);
@@ -163,7 +174,7 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
     }
     request.extensions_mut().insert(identity.actor.clone());
     request.extensions_mut().insert(identity);
-    next.run(request).await
+    handled(request, next, changes, &path).await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::clock;
+use crate::store::PageKey;
 use minewatch_domain::{At, GatewayId, PointId};
 use serde::Deserialize;
 
@@ -20,8 +21,8 @@ pub(super) struct Asked {
     pub(super) point: Option<String>,
     from: Option<String>,
     to: Option<String>,
-    after: Option<String>,
-    limit: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<String>,
     max_points: Option<String>,
     pub(super) org: Option<String>,
     pub(super) state: Option<String>,
@@ -82,6 +83,24 @@ impl Asked {
             _ => Err(Problem::bad("after must be the next of an earlier answer")),
         }
     }
+}
+
+/// The key of a row, for `next` and `after` of lists.
+pub(super) fn page_key_text(a: i64, b: i64, c: i64, x: &str, y: &str) -> String {
+    format!("{a}~{b}~{c}~{x}~{y}")
+}
+
+/// Reads what [`page_key_text`] wrote.
+pub(super) fn page_key(text: &str) -> Result<PageKey, Problem> {
+    let bad = || Problem::bad("after must be the next of an earlier answer");
+    let parts: Vec<&str> = text.split('~').collect();
+    let [a, b, c, x, y] = parts[..] else { return Err(bad()) };
+    let number = |text: &str| text.parse::<i64>().map_err(|_| bad());
+    let word = |text: &str| match text.is_empty() || PointId::parse(text).is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err(bad()),
+    };
+    Ok((number(a)?, number(b)?, number(c)?, word(x)?, word(y)?))
 }
 
 /// `<epoch>-<seq>`.

@@ -1,5 +1,6 @@
 //! The routes that answer once.
 
+use super::acts::sight;
 use super::complete::Sight;
 use super::query::{self, Asked};
 use super::types::{
@@ -12,6 +13,7 @@ use crate::clock;
 use crate::hq;
 use crate::live::Latest;
 use crate::people::{Action, Actor, Domain, authorize};
+use crate::store::{AlarmRow, Filter};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -75,21 +77,30 @@ impl Api {
         Ok(views)
     }
 
-    pub(super) async fn alarm_list(
-        &self,
-        actor: &Actor,
-        active: bool,
-        gateway: Option<&GatewayId>,
-        limit: i64,
-    ) -> Result<Vec<AlarmView>, Problem> {
-        // Others' alarms must not use up the limit of who does not see them.
-        let all = actor.sees_everything();
-        let rows = self.store.alarms(active, gateway, if all { limit } else { query::LIMIT_MAX }).await?;
-        let sees = |row: &&crate::store::AlarmRow| {
-            all || actor.may(Action::View, Domain::of_alarm_kind(&row.kind), &self.places.of(&row.gateway))
+    /// A page of alarms the actor may see, and the key of the next.
+    pub(super) async fn alarm_list(&self, actor: &Actor, asked: &Asked) -> Result<(Vec<AlarmRow>, Option<String>), Problem> {
+        let level_min = match asked.state.as_deref() {
+            None | Some("active") => 1,
+            Some("all") => 0,
+            Some(_) => return Err(Problem::bad("state must be active or all")),
         };
-        let limit = usize::try_from(limit).unwrap_or(0);
-        Ok(rows.iter().filter(sees).take(limit).map(view::alarm).collect())
+        let Some(sight) = sight(actor, Action::View) else { return Ok((Vec::new(), None)) };
+        let filter = Filter {
+            sight,
+            gateway: asked.gateway()?.map(|gateway| gateway.to_string()),
+            level_min,
+            after: asked.after.as_deref().map(query::page_key).transpose()?,
+            limit: asked.limit(1_000)?,
+            ..Filter::default()
+        };
+        let rows = self.store.alarms(&filter).await?;
+        let full = rows.len() as i64 == filter.limit;
+        let key = |row: &AlarmRow| {
+            let level = i64::from(row.to.code());
+            query::page_key_text(level, row.at.micros(), 0, row.gateway.as_str(), &row.alarm)
+        };
+        let next = rows.last().filter(|_| full).map(key);
+        Ok((rows, next))
     }
 
     pub(super) fn system_view(&self) -> SystemView {
@@ -195,18 +206,26 @@ pub(super) async fn readings(State(api): State<Api>, actor: Actor, params: Param
     Ok(Json(ReadingsView { next, rows: rows.iter().map(|(row, _)| view::reading(&point, row)).collect() }))
 }
 
-/// Alarms, worst and newest first.
+/// Alarms, worst and newest first. Where more follow, the header `link` names the next page
+/// (`rel="next"`); `after` takes its key.
 #[utoipa::path(get, path = "/api/v1/alarms",
-    params(("state" = Option<String>, Query), ("gateway" = Option<String>, Query), ("limit" = Option<u32>, Query)),
+    params(("state" = Option<String>, Query), ("gateway" = Option<String>, Query), ("after" = Option<String>, Query),
+        ("limit" = Option<u32>, Query)),
     responses((status = 200, body = Vec<AlarmView>)))]
-pub(super) async fn alarms(State(api): State<Api>, actor: Actor, params: Params) -> Answer<Vec<AlarmView>> {
+pub(super) async fn alarms(State(api): State<Api>, actor: Actor, params: Params) -> Result<Response, Problem> {
     let asked = asked(params)?;
-    let active = match asked.state.as_deref() {
-        None | Some("active") => true,
-        Some("all") => false,
-        Some(_) => return Err(Problem::bad("state must be active or all")),
-    };
-    Ok(Json(api.alarm_list(&actor, active, asked.gateway()?.as_ref(), asked.limit(1_000)?).await?))
+    let (rows, next) = api.alarm_list(&actor, &asked).await?;
+    let mut response = Json(rows.iter().map(view::alarm).collect::<Vec<_>>()).into_response();
+    let link = next.and_then(|key| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let parts = [("state", &asked.state), ("gateway", &asked.gateway), ("limit", &asked.limit)];
+        query.extend_pairs(parts.iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
+        format!("</api/v1/alarms?{}>; rel=\"next\"", query.append_pair("after", &key).finish()).parse().ok()
+    });
+    if let Some(link) = link {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
 }
 
 /// Every transition of one alarm.

@@ -315,8 +315,9 @@ impl Publisher {
         Box::pin(async move {
             let outbox = store.outbox(OUTBOX_READ).await?;
             let one = due.as_ref().filter(|gateways| !sweep && gateways.len() == 1).and_then(BTreeSet::first);
+            let all = Filter { gateway: one.map(ToString::to_string), limit: ALARMS_READ, ..Filter::default() };
             let states = match due.is_some() || sweep {
-                true => store.alarms(false, one, ALARMS_READ).await?,
+                true => store.alarms(&all).await?,
                 false => Vec::new(),
             };
             let open = Filter { standing: true, limit: CASES_READ, ..Filter::default() };

@@ -176,12 +176,12 @@ impl AlarmRow {
     }
 }
 
-const ALARM_COLUMNS: &str = "SELECT j.gateway, j.alarm, j.revision, j.kind, j.point, j.from_level, j.to_level, j.at_us, \
+pub(super) const ALARM_COLUMNS: &str = "SELECT j.gateway, j.alarm, j.revision, j.kind, j.point, j.from_level, j.to_level, j.at_us, \
     COALESCE((SELECT s.at_us FROM alarm_journal s WHERE s.gateway = j.gateway AND s.alarm = j.alarm AND \
     s.from_level = 0 AND s.revision <= j.revision ORDER BY s.revision DESC LIMIT 1), j.at_us), \
     j.value, j.limit_value, j.rule, j.why, j.ingested_us, p.description, j.proof";
 
-fn alarm_of(row: &AnyRow) -> Result<AlarmRow, StoreError> {
+pub(super) fn alarm_of(row: &AnyRow) -> Result<AlarmRow, StoreError> {
     let level = |code: i64| u8::try_from(code).ok().and_then(Level::from_code).unwrap_or_default();
     Ok(AlarmRow {
         gateway: gateway_of(row, 0)?,
@@ -305,38 +305,6 @@ impl Store {
             }
         }
         Ok(sites)
-    }
-
-    /// Alarms by their state: active ones, or all.
-    pub async fn alarms(
-        &self,
-        active: bool,
-        gateway: Option<&GatewayId>,
-        limit: i64,
-    ) -> Result<Vec<AlarmRow>, StoreError> {
-        // The page is found first, by its index; only its rows are looked up in the journal.
-        let text = format!(
-            "{ALARM_COLUMNS}, a.lifecycle, a.version, a.inhibited_by, a.case_id FROM \
-             (SELECT * FROM alarms WHERE ($1 = 0 OR to_level > 0) AND ($2 = '' OR gateway = $2) \
-             ORDER BY to_level DESC, at_us DESC, gateway, alarm LIMIT $3) a \
-             JOIN alarm_journal j ON j.gateway = a.gateway AND j.alarm = a.alarm AND j.revision = a.revision \
-             LEFT JOIN points p ON p.gateway = j.gateway AND p.point = j.point \
-             WHERE $1 = 0 OR j.to_level > 0 \
-             ORDER BY a.to_level DESC, a.at_us DESC, a.gateway, a.alarm"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-            .bind(i64::from(active))
-            .bind(gateway.map_or("", GatewayId::as_str))
-            .bind(limit)
-            .fetch_all(&self.reader)
-            .await?;
-        let read = |row: &AnyRow| -> Result<AlarmRow, StoreError> {
-            let state = row.maybe_text(16)?.and_then(|text| serde_json::from_str(&text).ok());
-            let (version, inhibited_by, case_id) = (row.int(17)?, row.maybe_text(18)?, row.maybe_text(19)?);
-            let handled = state.map(|state| Handled { state, version, inhibited_by, case_id });
-            Ok(AlarmRow { handled, ..alarm_of(row)? })
-        };
-        rows.iter().map(read).collect()
     }
 
     /// Every transition of one alarm, by revision.

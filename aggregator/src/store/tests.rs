@@ -93,7 +93,7 @@ fn record(lane: Lane, seq: u64) -> Record {
     }
 }
 
-fn batch(lane: Lane, from: u64, len: u64) -> Input {
+pub(super) fn batch(lane: Lane, from: u64, len: u64) -> Input {
     let records = (from..from + len).map(|seq| WireRecord { seq, record: record(lane, seq) });
     Input::Batch(Batch {
         gateway: gateway(),

@@ -6,7 +6,7 @@ use crate::operator::Command;
 use crate::store::StoreError;
 use crate::store::life::{CommandResult, Work};
 use minewatch_alarm::Action;
-use minewatch_domain::{At, Event, EventKind, PointId};
+use minewatch_domain::{At, Event, EventKind, GatewayId, PointId};
 use sqlx::AnyConnection;
 use std::sync::Arc;
 
@@ -39,11 +39,15 @@ impl Committer {
     ) -> Result<(), StoreError> {
         let transitions = std::mem::take(&mut self.transitions);
         let actions = std::mem::take(&mut self.actions);
-        if transitions.is_empty() && actions.is_empty() && life.is_empty() {
+        let moved: Vec<GatewayId> = outcome.catalogues.iter().cloned().collect();
+        if transitions.is_empty() && actions.is_empty() && moved.is_empty() && life.is_empty() {
             return Ok(());
         }
         let (dialect, rules) = (self.store.dialect, Arc::clone(&self.rules));
         let mut work = Work::begin(connection, dialect, &rules, &mut self.places, outcome, now).await?;
+        for gateway in &moved {
+            work.moved(gateway).await?;
+        }
         for (gateway, transition, ingested) in &transitions {
             work.transition(gateway, transition, *ingested).await?;
         }

@@ -12,6 +12,9 @@ mod case_orders;
 mod command;
 mod escalate;
 mod link;
+mod list;
+#[cfg(test)]
+mod list_tests;
 mod organisation;
 mod read;
 #[cfg(test)]
@@ -146,6 +149,25 @@ impl<'a> Work<'a> {
         }
         self.places.insert(gateway.clone(), place.clone());
         Ok(place)
+    }
+
+    /// What stands at a gateway moves with it: who sees an alarm, and who is called, goes by its place.
+    pub(super) async fn moved(&mut self, gateway: &GatewayId) -> Result<(), StoreError> {
+        let org = self.place(gateway).await?.org;
+        let (company, mine) = (cut(&org, 2), cut(&org, 3));
+        for statement in [
+            "UPDATE alarms SET org = $1, org_company = $2, org_mine = $3 WHERE gateway = $4 AND org <> $1",
+            "UPDATE cases SET org = $1, org_company = $2, org_mine = $3 WHERE gateway = $4 AND org <> $1 AND open = 1",
+        ] {
+            sqlx::query(statement)
+                .bind(org.as_str())
+                .bind(&company)
+                .bind(&mine)
+                .bind(gateway.as_str())
+                .execute(&mut *self.connection)
+                .await?;
+        }
+        Ok(())
     }
 
     async fn enqueue(&mut self, gateway: &GatewayId, message: &event::Outgoing) -> Result<(), StoreError> {

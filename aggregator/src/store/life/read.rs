@@ -1,5 +1,4 @@
-//! What the API reads of alarms, cases and the organisation. Pages are found by an index and a key,
-//! never by an offset.
+//! What the API reads of single alarms and cases, and of the organisation. Lists are `list`'s.
 
 use super::case::CaseBody;
 use crate::people::Domain;
@@ -76,122 +75,7 @@ pub struct CaseLine {
 /// One row of any small table, as text.
 pub type Line = Vec<Option<String>>;
 
-/// Binds of a statement built from parts.
-#[derive(Default)]
-struct Parts {
-    text: String,
-    binds: Vec<Bind>,
-}
-
-enum Bind {
-    Int(i64),
-    Text(String),
-}
-
-impl Parts {
-    fn int(&mut self, n: i64) -> String {
-        self.binds.push(Bind::Int(n));
-        format!("${}", self.binds.len())
-    }
-
-    fn word(&mut self, text: &str) -> String {
-        self.binds.push(Bind::Text(text.to_owned()));
-        format!("${}", self.binds.len())
-    }
-
-    fn and(&mut self, condition: &str) {
-        self.text.push_str(" AND ");
-        self.text.push_str(condition);
-    }
-
-    /// Below a node, by the column the index has where there is one.
-    fn below(&mut self, org: &OrgPath) -> String {
-        let path = org.as_str().to_owned();
-        match org.depth() {
-            0 => "1 = 1".to_owned(),
-            2 => format!("org_company = {}", self.word(&path)),
-            3 => format!("org_mine = {}", self.word(&path)),
-            _ => {
-                let (own, from, to) =
-                    (self.word(&path), self.word(&format!("{path}/")), self.word(&format!("{path}0")));
-                format!("(org = {own} OR (org >= {from} AND org < {to}))")
-            }
-        }
-    }
-
-    fn filter(&mut self, filter: &Filter, level: &str) {
-        if let Some(org) = &filter.org {
-            let below = self.below(org);
-            self.and(&below);
-        }
-        if !filter.sight.is_empty() {
-            let mut any = Vec::new();
-            for (org, domains) in &filter.sight {
-                let below = self.below(org);
-                let names: Vec<String> = domains.iter().map(|domain| self.word(domain.name())).collect();
-                any.push(format!("({below} AND domain IN ({}))", names.join(", ")));
-            }
-            self.and(&format!("({})", any.join(" OR ")));
-        }
-        for (column, value) in [("domain", &filter.domain), ("gateway", &filter.gateway)] {
-            if let Some(value) = value {
-                let value = self.word(value);
-                self.and(&format!("{column} = {value}"));
-            }
-        }
-        if filter.level_min > 0 {
-            let least = self.int(filter.level_min);
-            self.and(&format!("{level} >= {least}"));
-        }
-    }
-
-    async fn fetch(self, store: &Store) -> Result<Vec<AnyRow>, StoreError> {
-        let mut query = sqlx::query(AssertSqlSafe(self.text));
-        for bind in self.binds {
-            query = match bind {
-                Bind::Int(n) => query.bind(n),
-                Bind::Text(text) => query.bind(text),
-            };
-        }
-        Ok(query.fetch_all(&store.reader).await?)
-    }
-}
-
 impl Store {
-    /// A page of alarms, worst and newest first.
-    ///
-    /// # Errors
-    /// When the store does not answer; so for every function here.
-    pub async fn alarm_page(&self, filter: &Filter) -> Result<Vec<HandledRow>, StoreError> {
-        let mut parts = Parts {
-            text:
-                "SELECT gateway, alarm, to_level, at_us, org, domain, isa, version, lifecycle, inhibited_by, case_id \
-                FROM alarms WHERE 1 = 1"
-                    .to_owned(),
-            ..Parts::default()
-        };
-        if filter.standing {
-            parts.and("standing = 1");
-        }
-        parts.filter(filter, "to_level");
-        if let Some(isa) = &filter.isa {
-            let isa = parts.word(isa);
-            parts.and(&format!("isa = {isa}"));
-        }
-        if let Some((level, at, _, gateway, alarm)) = &filter.after {
-            let (l, a) = (parts.int(*level), parts.int(*at));
-            let (g, n) = (parts.word(gateway), parts.word(alarm));
-            parts.and(&format!(
-                "(to_level, at_us) <= ({l}, {a}) AND (to_level < {l} OR at_us < {a} OR gateway > {g} OR \
-                 (gateway = {g} AND alarm > {n}))"
-            ));
-        }
-        let limit = parts.int(filter.limit);
-        parts.text.push_str(&format!(" ORDER BY to_level DESC, at_us DESC, gateway, alarm LIMIT {limit}"));
-        let rows = parts.fetch(self).await?;
-        rows.iter().map(handled_of).collect()
-    }
-
     /// The operator's side of one alarm.
     pub async fn handled(&self, gateway: &str, alarm: &str) -> Result<Option<HandledRow>, StoreError> {
         let row = sqlx::query(
@@ -203,33 +87,6 @@ impl Store {
         .fetch_optional(&self.reader)
         .await?;
         row.as_ref().map(handled_of).transpose()
-    }
-
-    /// A page of cases: open ones, worst and newest first.
-    pub async fn case_page(&self, filter: &Filter) -> Result<Vec<CaseLine>, StoreError> {
-        let mut parts = Parts { text: format!("{CASES} WHERE 1 = 1"), ..Parts::default() };
-        if filter.standing {
-            parts.and("open = 1");
-        }
-        parts.filter(filter, "level");
-        for (column, value) in [("state", &filter.state), ("handler", &filter.handler)] {
-            if let Some(value) = value {
-                let value = parts.word(value);
-                parts.and(&format!("{column} = {value}"));
-            }
-        }
-        if let Some((open, level, raised, id, _)) = &filter.after {
-            let (o, l, r) = (parts.int(*open), parts.int(*level), parts.int(*raised));
-            let id = parts.word(id);
-            parts.and(&format!(
-                "(open, level, raised_us) <= ({o}, {l}, {r}) AND (open < {o} OR level < {l} OR raised_us < {r} OR \
-                 case_id > {id})"
-            ));
-        }
-        let limit = parts.int(filter.limit);
-        parts.text.push_str(&format!(" ORDER BY open DESC, level DESC, raised_us DESC, case_id LIMIT {limit}"));
-        let rows = parts.fetch(self).await?;
-        rows.iter().map(line_of).collect()
     }
 
     /// One case.
@@ -331,10 +188,10 @@ impl Store {
     }
 }
 
-const CASES: &str = "SELECT case_id, state, open, revision, level, domain, org, gateway, title_zh, title_en, raised_us, \
+pub(super) const CASES: &str = "SELECT case_id, state, open, revision, level, domain, org, gateway, title_zh, title_en, raised_us, \
     changed_us, closed_us, due_us, overdue, body FROM cases";
 
-fn handled_of(row: &AnyRow) -> Result<HandledRow, StoreError> {
+pub(super) fn handled_of(row: &AnyRow) -> Result<HandledRow, StoreError> {
     Ok(HandledRow {
         gateway: row.text(0)?,
         alarm: row.text(1)?,
@@ -350,7 +207,7 @@ fn handled_of(row: &AnyRow) -> Result<HandledRow, StoreError> {
     })
 }
 
-fn line_of(row: &AnyRow) -> Result<CaseLine, StoreError> {
+pub(super) fn line_of(row: &AnyRow) -> Result<CaseLine, StoreError> {
     let damaged =
         |what: &str| StoreError::Database(sqlx::Error::Decode(format!("stored {what} cannot be read").into()));
     Ok(CaseLine {
