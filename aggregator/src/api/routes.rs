@@ -78,7 +78,11 @@ impl Api {
     }
 
     /// A page of alarms the actor may see, and the key of the next.
-    pub(super) async fn alarm_list(&self, actor: &Actor, asked: &Asked) -> Result<(Vec<AlarmRow>, Option<String>), Problem> {
+    pub(super) async fn alarm_list(
+        &self,
+        actor: &Actor,
+        asked: &Asked,
+    ) -> Result<(Vec<AlarmRow>, Option<String>), Problem> {
         let level_min = match asked.state.as_deref() {
             None | Some("active") => 1,
             Some("all") => 0,

@@ -125,7 +125,11 @@ impl Sparkplug {
     }
 
     async fn alarms(&self, gateway: &GatewayId) -> Result<BTreeMap<String, AlarmMetric>, StoreError> {
-        let all = crate::store::Filter { gateway: Some(gateway.to_string()), limit: ALARMS_READ, ..crate::store::Filter::default() };
+        let all = crate::store::Filter {
+            gateway: Some(gateway.to_string()),
+            limit: ALARMS_READ,
+            ..crate::store::Filter::default()
+        };
         let rows = self.store.alarms(&all).await?;
         let metric = |row: crate::store::AlarmRow| {
             (row.alarm.clone(), AlarmMetric { level: row.to, active: row.to != Level::Normal, at: row.at })

@@ -209,5 +209,4 @@ impl Store {
         let rows = parts.fetch(self).await?;
         rows.iter().map(line_of).collect()
     }
-
 }

@@ -36,7 +36,8 @@ async fn names(store: &Store, sight: &[(&str, &[Domain])], level_min: i64, limit
         assert!(both, "both lists find the same");
         found.extend(page.iter().map(|row| row.alarm.clone()));
         let Some(last) = page.last().filter(|_| page.len() as i64 == limit) else { return found };
-        let key: PageKey = (i64::from(last.to.code()), last.at.micros(), 0, last.gateway.to_string(), last.alarm.clone());
+        let key: PageKey =
+            (i64::from(last.to.code()), last.at.micros(), 0, last.gateway.to_string(), last.alarm.clone());
         filter.after = Some(key);
     }
 }
@@ -73,6 +74,9 @@ fn an_alarm_that_stands_moves_with_its_gateway() {
         committer.commit(&[batch(Lane::Routine, 5, 1)], At(START + 1)).await.expect("commits");
         assert_eq!(store.alarms(&filter).await.expect("reads").len(), 1);
         let row = sqlx::query("SELECT org, org_company FROM alarms").fetch_one(store.reader()).await.expect("reads");
-        assert_eq!((row.text(0).expect("org"), row.text(1).expect("company")), ("g/c/m/f".to_owned(), "g/c".to_owned()));
+        assert_eq!(
+            (row.text(0).expect("org"), row.text(1).expect("company")),
+            ("g/c/m/f".to_owned(), "g/c".to_owned())
+        );
     });
 }
