@@ -77,28 +77,24 @@ fn watch(plan: &Arc<Plan>, case: &Case) -> Seen {
     let mut shear = vec![Vec::new(); shears.len()];
     let mut findings = Vec::new();
     let mut pond = Level::Normal;
+    let (mut steps, mut quiet) = (0_u32, BTreeSet::new());
     let truth = play(case, |samples: &[Sample]| {
+        steps += 1;
         for sample in samples {
             let id = &ids[sample.channel];
             if let (Some(value), Some(n)) = (sample.value, shears.iter().position(|i| *i == sample.channel)) {
                 shear[n].push(Mark { day: sample.at_h / 24.0, value });
             }
-            // Every late sample is put right by taking what came after it again: the 10,800 that I3 sends
-            // after its silence would take minutes a seed. They are judged as arrivals, not as levels.
-            let judged = case.scenario != Scenario::I3 || sample.sent_h - sample.at_h < 1.0;
             // 48 hours of room, so that time stamps before the start stay positive.
             let at = At::from_millis(((sample.at_h + 48.0) * HOUR_MS) as i64);
             if let Some(fault) = arrivals.step(id, at, sample.value.is_some()) {
                 faults.push((sample.sent_h, id.clone(), fault.name().to_owned()));
             }
-            if !judged {
-                continue;
-            }
             let (quality, reason) =
                 if sample.value.is_some() { (Quality::Good, Reason::None) } else { (Quality::Bad, Reason::Timeout) };
             let reading = Reading { point: id.clone(), at, value: sample.value, quality, reason };
             findings.clear();
-            late.step(&reading, Moment::new(at, at.millis() as u64), &mut findings);
+            late.defer(&reading, Moment::new(at, at.millis() as u64), &mut findings);
             for finding in &findings {
                 match finding {
                     Finding::Computed(_) => {}
@@ -120,8 +116,12 @@ fn watch(plan: &Arc<Plan>, case: &Case) -> Seen {
                 }
             }
         }
-        let now_h = samples.iter().map(|sample| sample.sent_h).fold(0.0, f64::max);
-        faults.extend(arrivals.silent().map(|id| (now_h, id.clone(), "silent".to_owned())).take(1));
+        // A step takes ten minutes whether anything arrives or not.
+        let now_h = f64::from(steps) / 6.0;
+        let now = At::from_millis(((now_h + 48.0) * HOUR_MS) as i64);
+        let silent: BTreeSet<PointId> = arrivals.silent(now).cloned().collect();
+        faults.extend(silent.difference(&quiet).map(|id| (now_h, id.clone(), "silent".to_owned())));
+        quiet = silent;
     });
     let named = truth.fault.as_ref().and_then(|fault| {
         // A group of stations is named by its own id.

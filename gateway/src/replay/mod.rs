@@ -53,7 +53,7 @@ pub struct ReplayArgs {
 enum Order {
     /// By time: what would have been seen with every sample in time.
     Time,
-    /// As in the file: what was seen. Late samples are put right one by one; many of them take minutes.
+    /// As in the file: what was seen. Late samples are put right once those in time have moved on.
     Arrival,
 }
 
@@ -153,13 +153,16 @@ fn play(args: &ReplayArgs, name: &str, plan: Plan, history: &[Row]) -> Outcome {
         let reading = Reading { point: row.point.clone(), at: row.at, value: row.value, quality, reason };
         outcome.samples += 1;
         findings.clear();
-        if !late.step(&reading, Moment::new(row.at, mono_ms), &mut findings) {
+        if !late.defer(&reading, Moment::new(row.at, mono_ms), &mut findings) {
             *outcome.unknown.entry(row.point.clone()).or_default() += 1;
         }
         for finding in &findings {
             outcome.take(args, name, finding);
         }
     }
+    findings.clear();
+    late.settle(&mut findings);
+    findings.iter().for_each(|finding| outcome.take(args, name, finding));
     outcome.too_late = late.too_late();
     outcome.repeated = late.repeated();
     outcome

@@ -105,6 +105,9 @@ pub struct Drift {
     pub window_h: f64,
     /// Largest credible change of the difference within the window, in the point's unit.
     pub limit: f64,
+    /// A change of the difference that is not believed at all (swapped wires, another unit): the value is bad
+    /// until it comes back or the neighbours follow. Absent: however far it goes alone, it may raise a level.
+    pub alone: Option<f64>,
 }
 
 /// Manual readings of the same place.
@@ -178,6 +181,7 @@ impl Check {
             need(!drift.against.is_empty(), "drift: against is empty");
             need(!drift.against.contains(&self.point), "drift: a point cannot be its own neighbour");
             need(positive(drift.limit) && positive(drift.window_h), "drift: limit and window_h must be above 0");
+            need(drift.alone.is_none_or(|alone| alone > drift.limit), "drift: alone must be above limit");
         }
         if let Some(manual) = &self.manual {
             need(

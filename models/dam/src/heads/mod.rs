@@ -1,15 +1,19 @@
 //! Groundwater and pore-pressure heads from rain and evapotranspiration.
 //!
 //! ```text
-//! weather ─▶ soil (snow, interception, root zone) ─▶ recharge ─▶ storage (lagged or drained) ─▶ head
-//!                                  simplex ◀── squared error ── observed heads
+//! weather ─▶ soil (snow, interception, root zone) ─▶ recharge ─▶ storage (lagged or drained) ─▶ head ┐
+//!    │                             simplex ◀── squared error ── observed heads                        ├─▶ mean
+//!    └──▶ features (memories of days to a year) ─▶ kernel (smooth surface, blocks left out) ──▶ head ┘
 //! ```
 //!
 //! Invariants: a fit sees nothing after its last head; the same input gives the same fit (starts are
 //! listed, nothing is drawn); a head is predicted only where the weather is known. Daily steps.
 //! Not here: reading files, and what a residual means for the dam (`hst::watch`).
 
+mod features;
 mod fit;
+mod kernel;
+mod process;
 pub mod simplex;
 pub mod soil;
 pub mod storage;

@@ -5,6 +5,9 @@
 //! before it; the findings then are the differences to what was in force. A sample older than the older
 //! snapshot cannot be put right: it changes nothing and is counted.
 //!
+//! Many late samples together (a backlog after a silence) are put right together: [`Late::defer`] keeps
+//! them until the samples in order have moved on by `skew_ms`, and takes the tail again once for all.
+//!
 //! Samples of *different* points count as in order within `skew_ms`: buses are polled side by side.
 
 use super::{DamModel, Finding};
@@ -39,12 +42,19 @@ pub struct Late {
     skew_ms: u64,
     too_late: u64,
     repeated: u64,
+    /// Late samples that are not yet in the tail.
+    waiting: Vec<Entry>,
+    /// `newest_ms` when the first of them came.
+    waiting_since_ms: u64,
 }
 
 impl Late {
     /// Samples kept for correction by default: half a minute of 500 points a second, or three days of 50
     /// instruments at 10 minutes. Replaying them takes some ten milliseconds.
     pub const TAIL_MAX: usize = 16_384;
+    /// Late samples that wait to be put right together; then they are, however little time has passed. A
+    /// backlog of 36 hours of 50 instruments at 10 minutes, with room.
+    pub const WAITING_MAX: usize = 16_384;
 
     /// Wraps a model. `tail_max` samples can be put right; `skew_ms` is how far apart samples of different
     /// points may come in the wrong order without being late.
@@ -62,6 +72,8 @@ impl Late {
             skew_ms,
             too_late: 0,
             repeated: 0,
+            waiting: Vec::new(),
+            waiting_since_ms: 0,
         }
     }
 
@@ -82,6 +94,14 @@ impl Late {
 
     /// Takes a reading as [`DamModel::step`] does, whatever its place in time.
     pub fn step(&mut self, reading: &Reading, now: Moment, out: &mut Vec<Finding>) -> bool {
+        let known = self.defer(reading, now, out);
+        self.settle(out);
+        known
+    }
+
+    /// [`Late::step`] that may keep a late reading for a while, so that a backlog costs one pass. What is in
+    /// order is judged at once. [`Late::settle`] puts right what still waits.
+    pub fn defer(&mut self, reading: &Reading, now: Moment, out: &mut Vec<Finding>) -> bool {
         if self.head.plan().number(&reading.point).is_none() {
             return false;
         }
@@ -92,8 +112,17 @@ impl Late {
         let unsorted = self.skew_ms == 0 && self.tail.last().is_some_and(|last| entry.key < last.key);
         let late = own.is_some_and(|own| now.mono_ms <= own) || behind || unsorted;
         if late {
-            self.put_right(entry, out);
+            if self.waiting.is_empty() {
+                self.waiting_since_ms = self.newest_ms;
+            }
+            self.waiting.push(entry);
+            if self.waiting.len() >= Late::WAITING_MAX {
+                self.settle(out);
+            }
         } else {
+            if now.mono_ms > self.waiting_since_ms.saturating_add(self.skew_ms) {
+                self.settle(out);
+            }
             self.newest.insert(reading.point.clone(), now.mono_ms);
             self.newest_ms = self.newest_ms.max(now.mono_ms);
             self.head.step(reading, now, out);
@@ -103,19 +132,27 @@ impl Late {
         true
     }
 
-    fn put_right(&mut self, entry: Entry, out: &mut Vec<Finding>) {
-        if self.closed_ms.is_some_and(|closed| entry.key.0 <= closed) {
-            self.too_late += 1;
+    /// Puts late readings in their place and takes the samples after them again.
+    pub fn settle(&mut self, out: &mut Vec<Finding>) {
+        if self.waiting.is_empty() {
             return;
         }
-        self.tail.sort_by(|a, b| a.key.cmp(&b.key));
-        match self.tail.binary_search_by(|known| known.key.cmp(&entry.key)) {
-            Ok(_) => {
-                self.repeated += 1;
-                return;
+        let before = self.tail.len();
+        for entry in std::mem::take(&mut self.waiting) {
+            if self.closed_ms.is_some_and(|closed| entry.key.0 <= closed) {
+                self.too_late += 1;
+            } else {
+                self.tail.push(entry);
             }
-            Err(place) => self.tail.insert(place, entry),
         }
+        if self.tail.len() == before {
+            return;
+        }
+        // By key; a stable sort leaves what was there first in front of its repetition.
+        self.tail.sort_by(|a, b| a.key.cmp(&b.key));
+        let with_repetitions = self.tail.len();
+        self.tail.dedup_by(|a, b| a.key == b.key);
+        self.repeated += (with_repetitions - self.tail.len()) as u64;
         // After sorting, the middle snapshot may no longer be a prefix: everything is taken from the base.
         self.middle_at = 0;
         self.middle = self.base.clone();
@@ -131,6 +168,7 @@ impl Late {
         self.newest_ms = self.newest_ms.max(self.tail.last().map_or(0, |last| last.key.0));
         let at = self.tail.last().map_or(Moment::default(), |last| last.now);
         self.head.differences(&before, at.wall, out);
+        self.rotate();
     }
 
     /// Moves the snapshots on once half the room is used.

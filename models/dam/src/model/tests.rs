@@ -376,6 +376,7 @@ proptest! {
         straight.dedup_by(|a, b| a == b);
         let mut mixed: Vec<_> = samples.iter().chain(&samples).copied().map(sample).zip(&keys).collect();
         mixed.sort_by_key(|(_, key)| **key);
+        let backlog: Vec<(Reading, Moment)> = mixed.iter().map(|(sample, _)| sample.clone()).collect();
         let run = |samples: &mut dyn Iterator<Item = (Reading, Moment)>| {
             let mut late = Late::new(model(""), Late::TAIL_MAX, 0);
             for (reading, now) in samples { late.step(&reading, now, &mut Vec::new()); }
@@ -385,6 +386,10 @@ proptest! {
         let in_order = run(&mut straight.clone().into_iter())?;
         let out_of_order = run(&mut mixed.into_iter().map(|(sample, _)| sample))?;
         prop_assert_eq!(&in_order, &out_of_order);
+        let mut deferring = Late::new(model(""), Late::TAIL_MAX, 60_000);
+        for (reading, now) in &backlog { deferring.defer(reading, *now, &mut Vec::new()); }
+        deferring.settle(&mut Vec::new());
+        prop_assert_eq!(&in_order, &deferring.model().digest(), "a backlog put right at once");
         let mut plain = model("");
         for (reading, now) in &straight { plain.step(reading, *now, &mut Vec::new()); }
         prop_assert_eq!(in_order, plain.digest(), "late handling is not there when nothing is late");

@@ -1,13 +1,13 @@
 //! Data validation of points at work: the tests of `validate` put together, and what follows for quality.
 //!
-//! Range, step and spike make a value bad; stillness, drift, contradiction and a mismatch with manual
+//! Range, step, spike and going far alone make a value bad; stillness, drift, contradiction and a mismatch with manual
 //! readings make it uncertain (it may raise, it clears nothing); charts only say so. A step of a whole
 //! group is taken out of the value that is judged, never out of the record, and leaves it uncertain.
 
 use super::compute::Known;
 use super::{DamModel, Fault, FaultFinding, Finding};
 use crate::Moment;
-use crate::dam_file::{Check, CommonMode};
+use crate::dam_file::{Check, CommonMode, Drift};
 use crate::validate::{self, Comparison, CusumChart, EwmaChart, Hampel, Persistence, StepTest};
 use minewatch_domain::{Quality, Reason};
 use std::collections::{BTreeSet, VecDeque};
@@ -83,9 +83,18 @@ impl CheckState {
     }
 }
 
+/// How far a value has moved away from its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    No,
+    Drifts,
+    Alone,
+}
+
 impl DriftState {
-    /// Takes a value beside its neighbours'; true: their difference moved too far within the window.
-    fn step(&mut self, value: f64, neighbours: &[Option<f64>], now_ms: u64, window_ms: u64, limit: f64) -> bool {
+    /// Takes a value beside its neighbours': how far did their difference move within the window?
+    fn step(&mut self, value: f64, neighbours: &[Option<f64>], now_ms: u64, drift: &Drift) -> Apart {
+        let window_ms = (drift.window_h * 3_600_000.0) as u64;
         let own = *self.own.get_or_insert(value);
         self.neighbours.resize(neighbours.len(), None);
         let mut moves: Vec<f64> = Vec::with_capacity(neighbours.len());
@@ -94,23 +103,35 @@ impl DriftState {
                 moves.push(now - *start.get_or_insert(*now));
             }
         }
-        let Some(common) = validate::median(&mut moves) else { return false };
+        let Some(common) = validate::median(&mut moves) else { return Apart::No };
+        let difference = value - own - common;
+        // What went alone is not taken into the window, or it would be believed once the window has passed.
+        if self.kept.len() >= DRIFT_ENDS && drift.alone.is_some_and(|alone| (difference - self.first()).abs() > alone) {
+            return Apart::Alone;
+        }
         let slot_ms = window_ms / DRIFT_SLOTS as u64;
         if self.kept.back().is_none_or(|(at, _)| now_ms >= at.saturating_add(slot_ms)) {
-            self.kept.push_back((now_ms, value - own - common));
+            self.kept.push_back((now_ms, difference));
         }
         let oldest = now_ms.saturating_sub(window_ms);
         while self.kept.len() > DRIFT_SLOTS || self.kept.front().is_some_and(|(at, _)| *at < oldest) {
             self.kept.pop_front();
         }
         if self.kept.len() < 2 * DRIFT_ENDS {
-            return false;
+            return Apart::No;
         }
-        let mean = |ends: &mut dyn Iterator<Item = &(u64, f64)>| {
-            ends.take(DRIFT_ENDS).map(|(_, difference)| difference).sum::<f64>() / DRIFT_ENDS as f64
-        };
-        (mean(&mut self.kept.iter().rev()) - mean(&mut self.kept.iter())).abs() > limit
+        if (mean_of(self.kept.iter().rev()) - self.first()).abs() > drift.limit { Apart::Drifts } else { Apart::No }
     }
+
+    /// The difference at the beginning of the window.
+    fn first(&self) -> f64 {
+        mean_of(self.kept.iter())
+    }
+}
+
+/// Mean of the first differences of one end.
+fn mean_of<'a>(end: impl Iterator<Item = &'a (u64, f64)>) -> f64 {
+    end.take(DRIFT_ENDS).map(|(_, difference)| difference).sum::<f64>() / DRIFT_ENDS as f64
 }
 
 /// Stations that share a reference.
@@ -207,13 +228,13 @@ impl DamModel {
         }
         let Some(at) = plan.check_of[number] else { return known };
         let check = &plan.file.checks[at];
-        let mut found = BTreeSet::new();
+        let (mut found, mut apart) = (BTreeSet::new(), Apart::No);
         self.checks[at].own_tests(check, value, now.mono_ms, &mut found);
         if let Some(drift) = &check.drift {
             let usable = |point| self.latest[*plan.index.get(point)?].and_then(|known| known.usable());
             let neighbours: Vec<Option<f64>> = drift.against.iter().map(usable).collect();
-            let window_ms = (drift.window_h * 3_600_000.0) as u64;
-            if self.checks[at].drift.step(value, &neighbours, now.mono_ms, window_ms, drift.limit) {
+            apart = self.checks[at].drift.step(value, &neighbours, now.mono_ms, drift);
+            if apart != Apart::No {
                 found.insert(Fault::Drift);
             }
         }
@@ -225,6 +246,9 @@ impl DamModel {
             found.insert(Fault::Manual);
         }
         worsen(&mut known, &found);
+        if apart == Apart::Alone && known.quality != Quality::Bad {
+            (known.quality, known.reason) = (Quality::Bad, Reason::Drift);
+        }
         self.say_faults(at, number, found, now, out);
         known
     }

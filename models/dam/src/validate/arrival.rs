@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 /// What is wrong with a point's arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ArrivalFault {
+    /// A value did not come, or could not be used; not yet for long.
+    Missing,
     /// No usable value for longer than the limit.
     Silent,
     /// Stamped much older than what the others send: late, replayed, or a wrong clock.
@@ -23,6 +25,7 @@ impl ArrivalFault {
     /// Name used in text and JSON.
     pub fn name(self) -> &'static str {
         match self {
+            ArrivalFault::Missing => "missing",
             ArrivalFault::Silent => "silent",
             ArrivalFault::Behind => "behind",
             ArrivalFault::Ahead => "ahead",
@@ -67,12 +70,17 @@ impl Arrivals {
             return fault;
         }
         let since = *self.usable.entry(point.clone()).or_insert(at);
-        if at.millis_since(since) > self.silent_ms { Some(ArrivalFault::Silent) } else { fault }
+        if at.millis_since(since) > self.silent_ms {
+            Some(ArrivalFault::Silent)
+        } else {
+            fault.or(Some(ArrivalFault::Missing))
+        }
     }
 
-    /// Points without a usable value for longer than the limit, as seen from the newest stamp.
-    pub fn silent(&self) -> impl Iterator<Item = &PointId> {
-        let newest = self.newest.unwrap_or_default();
+    /// Points without a usable value for longer than the limit, as seen from `now` or the newest stamp,
+    /// whichever is later: when everything is silent only the watcher's own clock goes on.
+    pub fn silent(&self, now: At) -> impl Iterator<Item = &PointId> {
+        let newest = self.newest.unwrap_or_default().max(now);
         self.usable.iter().filter(move |(_, at)| newest.millis_since(**at) > self.silent_ms).map(|(point, _)| point)
     }
 }
@@ -93,7 +101,9 @@ mod tests {
             assert_eq!(arrivals.step(&a, minute(m), true), None);
         }
         assert_eq!(arrivals.step(&b, minute(70), false), Some(ArrivalFault::Silent));
-        assert_eq!(arrivals.silent().collect::<Vec<_>>(), [&b]);
+        assert_eq!(arrivals.silent(minute(0)).collect::<Vec<_>>(), [&b]);
+        assert_eq!(arrivals.silent(minute(200)).collect::<Vec<_>>(), [&a, &b], "everything is silent");
+        assert_eq!(arrivals.step(&a, minute(80), false), Some(ArrivalFault::Missing));
         assert_eq!(arrivals.step(&b, minute(-420), true), Some(ArrivalFault::Behind));
         assert_eq!(arrivals.step(&a, minute(600), true), Some(ArrivalFault::Ahead));
     }
