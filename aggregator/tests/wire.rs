@@ -146,6 +146,7 @@ fn catalogue(points: u32) -> Record {
         part: 0,
         parts: 1,
         points: (0..points).map(described).collect(),
+        outline: None,
     })
 }
 

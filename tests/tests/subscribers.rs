@@ -218,8 +218,16 @@ fn speak(folder: &Path, port: u16) -> Result<()> {
         let from = part * Catalogue::POINTS_MAX as u32;
         let points = (from..STATES.min(from + Catalogue::POINTS_MAX as u32)).map(described).collect::<Result<_>>()?;
         let (site_zh, site_en) = (slug("多点"), slug("many"));
-        let record =
-            Record::Catalogue(Catalogue { config: 5, site_zh, site_en, path: path.clone(), part, parts, points });
+        let record = Record::Catalogue(Catalogue {
+            config: 5,
+            site_zh,
+            site_en,
+            path: path.clone(),
+            part,
+            parts,
+            points,
+            outline: None,
+        });
         frames.push(Frame::of_record(u64::from(part), 5, &record).context("a catalogue is a record")?);
     }
     // A message holds at most 1 MiB.

@@ -7,6 +7,8 @@ import { gzipSync } from 'node:zlib'
 const KB = 1024
 const ENTRY_GZ_MAX = 60 * KB
 const LAZY_GZ_MAX = 40 * KB
+/** MapLibre with its worker and styles, loaded with the map only. */
+const MAP_GZ_MAX = 460 * KB
 const TOTAL_RAW_MAX = 2 * KB * KB
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist')
@@ -22,8 +24,14 @@ const entryGz = entry.reduce((sum, file) => sum + gz(file), 0)
 if (entry.length === 0) problems.push('index.html names no script')
 if (entryGz > ENTRY_GZ_MAX) problems.push(`entry JS+CSS is ${entryGz} B gzipped, ${ENTRY_GZ_MAX} allowed`)
 
+const ofMap = (file) => /\/(MapGl|maplibre-gl-worker)-[^/]*\.(js|css)$/.test(file)
+const mapGz = files.filter(ofMap).reduce((sum, file) => sum + gz(file), 0)
+if (mapGz === 0) problems.push('the map is not there')
+if (mapGz > MAP_GZ_MAX) problems.push(`the map is ${mapGz} B gzipped, ${MAP_GZ_MAX} allowed`)
+if (entry.some(ofMap)) problems.push('the map is loaded with the first page')
+
 for (const file of files) {
-  const lazy = /\.(js|css)$/.test(file) && !entry.includes(file)
+  const lazy = /\.(js|css)$/.test(file) && !entry.includes(file) && !ofMap(file)
   if (lazy && gz(file) > LAZY_GZ_MAX) problems.push(`${relative(dist, file)} is ${gz(file)} B gzipped, ${LAZY_GZ_MAX} allowed`)
   if (/\.(woff2?|ttf|otf)$/.test(file)) problems.push(`${relative(dist, file)} is a web font`)
 }
@@ -34,6 +42,6 @@ if (/<script(?![^>]*\bsrc=)/.test(html)) problems.push('inline script in index.h
 if (/<style|\sstyle="|\son\w+="/.test(html)) problems.push('inline style or handler in index.html')
 if (/(?:src|href)="(?:https?:)?\/\//.test(html)) problems.push('index.html names another origin')
 
-console.log(`entry ${(entryGz / KB).toFixed(1)} KB gz of ${ENTRY_GZ_MAX / KB}, total ${(raw / KB).toFixed(0)} KB raw`)
+console.log(`entry ${(entryGz / KB).toFixed(1)} KB gz of ${ENTRY_GZ_MAX / KB}, map ${(mapGz / KB).toFixed(0)} KB gz of ${MAP_GZ_MAX / KB}, total ${(raw / KB).toFixed(0)} KB raw`)
 for (const problem of problems) console.error(`budget: ${problem}`)
 process.exit(problems.length > 0 ? 1 : 0)

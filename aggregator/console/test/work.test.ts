@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest'
-import { screenOf } from '../src/lib/screen'
 import { ASKS, alarmActs, bodyOf, caseActs, type Handling } from '../src/lib/work'
 import { WORK, say, type WorkKey } from '../src/lib/workWords'
 
@@ -40,11 +39,4 @@ it('sends what was seen and turns hours into an end', () => {
   expect(bodyOf({ version: 3 }, {}, 0)).toEqual({ version: 3 })
   expect(bodyOf({ version: 3 }, { reason: 'r', hours: '1.5' }, 0)).toEqual({ version: 3, reason: 'r', until: '1970-01-01T01:30:00.000Z' })
   expect(ASKS.shelve).toContain('reason')
-})
-
-it('reads the screen from the address', () => {
-  expect(screenOf('')).toEqual({ name: 'live' })
-  expect(screenOf('#/work')).toEqual({ name: 'work' })
-  expect(screenOf('#/cases/c-000001')).toEqual({ name: 'case', id: 'c-000001' })
-  expect(screenOf('#/cases/../x')).toEqual({ name: 'work' })
 })

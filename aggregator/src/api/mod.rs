@@ -22,6 +22,7 @@ mod query;
 mod routes;
 mod serve;
 mod sign_in;
+mod sites;
 mod stream;
 pub mod types;
 pub mod view;
@@ -147,9 +148,13 @@ impl IntoResponse for Problem {
         routes::ledger,
         routes::quarantine,
         routes::system,
+        sites::sites,
+        sites::proof,
+        sites::forecast,
         stream::stream,
         outward::kpi,
         outward::channels,
+        outward::test_channel,
         outward::notices,
         outward::schema,
         acts::annunciator,
@@ -239,6 +244,9 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/gateways", get(routes::gateways))
         .route("/api/v1/points", get(routes::points))
         .route("/api/v1/points/{gateway}/{point}/history", get(routes::history))
+        .route("/api/v1/points/{gateway}/{point}/forecast", get(sites::forecast))
+        .route("/api/v1/sites", get(sites::sites))
+        .route("/api/v1/alarms/{gateway}/{alarm}/proof", get(sites::proof))
         .route("/api/v1/readings", get(routes::readings))
         .route("/api/v1/alarms", get(routes::alarms))
         .route("/api/v1/alarms/{gateway}/{alarm}/journal", get(routes::journal))

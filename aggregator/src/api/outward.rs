@@ -10,7 +10,7 @@ use crate::people::{Action, Actor};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use minewatch_alarm::kpi::{Kpi, Window};
 use minewatch_domain::{At, OrgPath};
@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/api/v1/kpi", get(kpi))
         .route("/api/v1/channels", get(channels))
+        .route("/api/v1/channels/{name}/test", post(test_channel))
         .route("/api/v1/notices", get(notices))
         .route("/api/v1/schemas/{name}", get(schema))
         .route("/api/asyncapi.json", get(asyncapi))
@@ -82,6 +83,38 @@ pub(super) async fn channels(State(api): State<Api>, actor: Actor) -> Result<Jso
         }
     });
     Ok(Json(views.collect()))
+}
+
+/// What a channel said to a test message.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct ChannelTest {
+    delivered: bool,
+    /// Its receipt, or why it did not take the message.
+    said: String,
+}
+
+/// Sends a test message over one channel now. Recorded.
+#[utoipa::path(post, path = "/api/v1/channels/{name}/test", params(("name" = String, Path)),
+    responses((status = 200, body = ChannelTest), (status = 403), (status = 404)))]
+pub(super) async fn test_channel(
+    State(api): State<Api>,
+    actor: Actor,
+    Path(name): Path<String>,
+) -> Result<Json<ChannelTest>, Problem> {
+    if !actor.may_any(Action::ManageChannels, &OrgPath::root()) {
+        return Err(Problem::forbidden(Action::ManageChannels));
+    }
+    if !api.notify.channels.contains_key(&name) {
+        return Err(Problem::not_found("channel"));
+    }
+    let answer = crate::notify::test_once(&api.notify, &name).await;
+    let (delivered, said) = match answer {
+        Ok(receipt) => (true, receipt),
+        Err(why) => (false, why),
+    };
+    let detail = serde_json::json!({ "delivered": delivered });
+    api.people.record(&actor, "channel.test", &name, &detail, clock::now()).await?;
+    Ok(Json(ChannelTest { delivered, said }))
 }
 
 /// Notices, newest first: who was told what, and what came of it.

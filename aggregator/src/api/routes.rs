@@ -35,7 +35,13 @@ impl Api {
     }
 
     /// Refuses a gateway the actor may not see as if it were not there.
-    fn visible(&self, actor: &Actor, domain: Domain, gateway: &GatewayId, what: &str) -> Result<(), Problem> {
+    pub(super) fn visible(
+        &self,
+        actor: &Actor,
+        domain: Domain,
+        gateway: &GatewayId,
+        what: &str,
+    ) -> Result<(), Problem> {
         match actor.may(Action::View, domain, &self.places.of(gateway)) {
             true => Ok(()),
             false => Err(Problem::not_found(what)),

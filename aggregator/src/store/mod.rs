@@ -20,6 +20,7 @@ mod life;
 mod marks;
 mod migrate;
 mod notices;
+mod outline;
 #[cfg(test)]
 mod outward_tests;
 mod quarantine;
@@ -39,6 +40,7 @@ pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
 pub use life::{CaseBody, CaseLine, CommandResult, DueCommand, Filter, HandledRow, Line, PageKey, Sight};
 pub(crate) use life::{RUNGS_MAX, SHIFTS_MAX, domain_of};
 pub use notices::{ChannelRow, Planned};
+pub use outline::ProofRow;
 pub use read::{
     AlarmRow, GatewayRow, Handled, HistorySample, OutboxRow, PointRow, QuarantineRow, RANGE_US_MAX, ReadingRow,
 };

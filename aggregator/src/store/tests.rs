@@ -56,6 +56,7 @@ fn catalogue(seq: u64) -> Record {
         part: 0,
         parts: 1,
         points: (0..3).map(described).collect(),
+        outline: None,
     })
 }
 

@@ -12,7 +12,7 @@ use super::site::{ClientIdentity, ConfigHash, Login, SiteConfig, SpoolConfig, Up
 use super::table::Table;
 use crate::instrument::RegisterMap;
 use minewatch_dam::dam_file::DamFile;
-use minewatch_domain::{GatewayId, SitePath};
+use minewatch_domain::{GatewayId, Location, SitePath};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -83,9 +83,9 @@ fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<
         gateway.finish();
         id
     });
-    let (name, path) = match table.table("site") {
+    let (name, path, location) = match table.table("site") {
         Some(mut site) => {
-            let found = (site.names("name"), path(&mut site));
+            let found = (site.names("name"), path(&mut site), location(&mut site));
             site.finish();
             found
         }
@@ -106,6 +106,7 @@ fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<
         gateway: gateway?,
         name,
         path: path?,
+        location,
         spool: spool?,
         uplink: uplink?,
         http_listen: http_listen?,
@@ -131,6 +132,18 @@ fn dam(table: &mut Table<'_>, texts: &Texts) -> Option<Arc<DamFile>> {
             None
         }
     }
+}
+
+/// `location = { longitude = …, latitude = … }`, WGS 84 or CGCS 2000, degrees.
+fn location(site: &mut Table<'_>) -> Option<Location> {
+    let mut table = site.table_opt("location")?;
+    let (longitude, latitude) = (table.number("longitude"), table.number("latitude"));
+    let found = Location::new(longitude?, latitude?);
+    if found.is_none() {
+        table.problem("longitude must be -180 to 180 and latitude -90 to 90, in degrees (WGS 84 or CGCS 2000)");
+    }
+    table.finish();
+    found
 }
 
 fn path(site: &mut Table<'_>) -> Option<SitePath> {

@@ -14,6 +14,7 @@ mod check;
 mod check_dam;
 mod csv;
 mod load;
+mod outline;
 mod problem;
 mod site;
 mod table;

@@ -4,11 +4,14 @@
 //! (`Device::bus`, `Point::device`, `Point::quantity`, `Poll::points`) are valid.
 //! Deliberately absent: the file's syntax (`raw.rs`), and secrets (only the files that hold them).
 
+use super::outline::outline;
 use crate::instrument::{Function, Names, Plan, RegisterMap};
 use minewatch_camera::VisionSettings;
 use minewatch_dam::dam_file::{DamFile, Derived};
 use minewatch_dam::levels;
-use minewatch_domain::{Catalogue, CataloguePoint, DeviceId, GatewayId, Level, LevelLimits, PointId, SitePath};
+use minewatch_domain::{
+    Catalogue, CataloguePoint, DeviceId, GatewayId, Level, LevelLimits, Location, PointId, SitePath,
+};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +25,8 @@ pub struct SiteConfig {
     pub name: Names,
     /// Where the site stands in the group.
     pub path: SitePath,
+    /// Where it stands on the ground, where the configuration says so.
+    pub location: Option<Location>,
     /// The ledger on disk.
     pub spool: SpoolConfig,
     /// The way to headquarters.
@@ -395,6 +400,7 @@ pub fn catalogue(site: &SiteConfig) -> Vec<Catalogue> {
             part,
             parts: count,
             points,
+            outline: (part == 0).then(|| outline(site)),
         })
         .collect()
 }

@@ -257,6 +257,26 @@ fn the_demo_pond_warns_from_yellow_to_red_and_sounds_the_siren_at_orange() {
 }
 
 #[test]
+fn the_first_part_of_a_catalogue_says_what_the_site_looks_like() {
+    let path = shipped("sites").into_iter().find(|p| p.ends_with("demo.toml")).expect("demo.toml");
+    let parts = catalogue(&load(&path).expect("valid"));
+    let outline = parts[0].outline.as_ref().expect("an outline");
+    let dam = outline.dam.as_ref().expect("a dam");
+    assert_eq!((dam.sections[0].piezometers.len(), dam.items.len()), (6, 7));
+    assert_eq!(dam.items[5].points.len(), 7, "the phreatic line's piezometers and its burial depth");
+    assert_eq!(outline.location.map(|at| at.latitude), Some(30.92));
+    assert_eq!(outline.cameras[0].id, "cam-yard");
+}
+
+#[test]
+fn a_site_stands_on_earth() {
+    let off = HEAD.replace("facility = 'f'\n", "facility = 'f'\nlocation = { longitude = 200, latitude = 1 }\n");
+    let texts = Texts { site_name: "s.toml".to_owned(), site: off, ..Texts::default() };
+    let found = build(&texts).expect_err("no such place");
+    assert!(found.iter().any(|problem| problem.to_string().contains("longitude must be")), "{found:?}");
+}
+
+#[test]
 fn a_missing_file_is_a_problem_with_its_name() {
     let found = load(Path::new("/nonexistent/site.toml")).expect_err("missing");
     assert!(found[0].to_string().starts_with("/nonexistent/site.toml: cannot be read: "), "{found:?}");

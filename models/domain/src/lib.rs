@@ -8,6 +8,7 @@
 mod ids;
 mod level;
 mod org;
+mod outline;
 mod quality;
 mod ranges;
 mod record;
@@ -18,6 +19,9 @@ pub mod wire;
 pub use ids::{DeviceId, GatewayId, IdError, PersonId, PointId};
 pub use level::Level;
 pub use org::{OrgError, OrgPath};
+pub use outline::{
+    BothNames, CameraOutline, DamOutline, ItemOutline, Location, PiezometerOutline, SectionOutline, SiteOutline,
+};
 pub use quality::{Quality, Reason};
 pub use ranges::RangeSet;
 pub use record::{

@@ -390,6 +390,9 @@ pub struct Catalogue {
     pub parts: u32,
     /// At most [`Catalogue::POINTS_MAX`] points.
     pub points: Vec<CataloguePoint>,
+    /// What the site looks like; only in the first part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outline: Option<crate::SiteOutline>,
 }
 
 impl Catalogue {

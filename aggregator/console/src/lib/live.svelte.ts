@@ -2,14 +2,16 @@
  * The one live picture of this page: owns the stream, batches its messages into the model,
  * keeps the clock, asks for the ledger and for the history of visible points.
  *
- * Messages are applied at most four times a second, however many arrive.
+ * Messages are applied at most ten times a second, however many arrive.
  */
 import { fetchGateways, fetchHistory, fetchLedger, fetchSnapshot, type Ledger, type Point } from './api'
 import { applyAll, cutOf, emptyModel, keyOf, trustOf, withGateways, withHistory, withLists, type Arrival, type Model, type Trust } from './model'
 import { TRAIL_MS } from './spark'
-import { Stream, type LinkState } from './sse'
+import { SharedStream } from './shared'
+import type { LinkState } from './sse'
+import { annunciator } from './annunciator.svelte'
 
-const FLUSH_MS = 250
+const FLUSH_MS = 100
 const TICK_MS = 1_000
 const LEDGER_MS = 5_000
 /** An answered stream that sends no snapshot: ask for the lists instead. */
@@ -27,6 +29,8 @@ class Live {
   ledgers = $state.raw<ReadonlyMap<string, Ledger>>(new Map())
   ledgerAt = $state.raw<number | null>(null)
   ledgerError = $state.raw<string | null>(null)
+  /** Whether this page reads the stream itself, or hears another one read it. */
+  reads = $state(true)
 
   serverNow = $derived(this.now + this.model.skewMs)
   lost = $derived(this.link.phase === 'lost')
@@ -46,8 +50,12 @@ class Live {
   #running = 0
   #gapsSeen = 0
 
-  #stream = new Stream({
+  #stream = new SharedStream({
     url: '/api/v1/stream',
+    onJoined: () => {
+      void this.#reload()
+      annunciator.reload()
+    },
     onHeard: (now) => (this.heardAt = now),
     onState: (state) => this.#onState(state),
     onMessage: (message) => {
@@ -59,6 +67,7 @@ class Live {
   /** Starts everything; the returned function stops it. */
   start(): () => void {
     this.#stream.start()
+    const unwatch = annunciator.watch()
     const tick = setInterval(() => (this.now = Date.now()), TICK_MS)
     const poll = setInterval(() => void this.#pollLedger(), LEDGER_MS)
     const wake = (): void => {
@@ -71,6 +80,7 @@ class Live {
     window.addEventListener('online', wake)
     void this.#pollLedger()
     return () => {
+      unwatch()
       clearInterval(tick)
       clearInterval(poll)
       clearTimeout(this.#flushTimer)
@@ -100,6 +110,7 @@ class Live {
   #onState(state: LinkState): void {
     if (state.phase === 'lost' && state.reason.kind === 'status' && state.reason.status === 401) this.onUnauthorized()
     this.link = state
+    this.reads = this.#stream.reads
     this.now = Date.now()
     if (state.phase === 'live') {
       // Trails have a hole where the link was cut, and requests of that time failed.
@@ -117,6 +128,7 @@ class Live {
     const queue = this.#queue
     this.#queue = []
     this.model = applyAll(this.model, queue)
+    annunciator.take(queue)
     this.now = Date.now()
     const overdue = this.link.phase === 'live' && this.now - this.link.since > SNAPSHOT_WAIT_MS
     if (this.model.unknown || (!this.model.loaded && overdue)) void this.#reload()

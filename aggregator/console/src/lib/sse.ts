@@ -101,6 +101,8 @@ export interface StreamOptions {
   fetch?: typeof fetch
   now?: () => number
   random?: () => number
+  /** Where to go on: the last message another page has seen. */
+  lastId?: string
 }
 
 export class Stream {
@@ -114,7 +116,8 @@ export class Stream {
   #stopped = true
 
   constructor(options: StreamOptions) {
-    this.#options = { fetch: (...a) => fetch(...a), now: Date.now, random: Math.random, ...options }
+    this.#options = { fetch: (...a) => fetch(...a), now: Date.now, random: Math.random, lastId: '', ...options }
+    this.#lastId = this.#options.lastId
   }
 
   get lastId(): string {

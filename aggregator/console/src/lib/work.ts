@@ -2,7 +2,7 @@
  * What people do to alarms and cases: requests, and which steps a state allows.
  *
  * Invariant: every order carries the version its author saw; the server decides, this only offers.
- * Loaded with the work screen, not with the first page.
+ * Words about them are loaded with their screens (`workWords.ts`).
  */
 import { ApiError, BACKGROUND } from './api'
 import { parseLevel, type Level } from './levels'
@@ -68,6 +68,7 @@ export interface Step {
   to: string
   actor: string
   at: string
+  detail?: { reason?: string } | null
 }
 
 export interface Detail {
@@ -173,9 +174,20 @@ export interface Answer {
   request: string | null
 }
 
+/** Rows the console keeps; beyond them a filter is needed. */
+export const ROWS_MAX = 10_000
+
+/** Every alarm that stands, worst first, page after page. */
 export async function fetchAnnunciator(): Promise<AnnunciatorRow[]> {
-  const page = await request<{ rows: AnnunciatorRow[] }>('/api/v1/annunciator?limit=200')
-  return page.rows.map((row) => ({ ...row, level: parseLevel(row.level) }))
+  const rows: AnnunciatorRow[] = []
+  let after = ''
+  do {
+    const query = new URLSearchParams({ limit: '1000', ...(after === '' ? {} : { after }) })
+    const page = await request<{ next: string | null; rows: AnnunciatorRow[] }>(`/api/v1/annunciator?${query}`)
+    rows.push(...page.rows.map((row) => ({ ...row, level: parseLevel(row.level) })))
+    after = page.next ?? ''
+  } while (after !== '' && rows.length < ROWS_MAX)
+  return rows
 }
 
 export const fetchCases = async (): Promise<Case[]> => (await request<{ rows: Case[] }>('/api/v1/cases?state=all&limit=100')).rows
