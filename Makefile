@@ -10,7 +10,7 @@ STEP = @printf '\033[36m[%4ss]\033[0m %s\n' "$$(( $$(date +%s) - $(BEGAN) ))"
 BEGAN := $(shell date +%s)
 CONSOLE := aggregator/console
 
-.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak fall-eval clean openapi asyncapi deny dam-eval dam-score
+.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak fall-eval clean openapi asyncapi pictures deny dam-eval dam-score
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -82,9 +82,13 @@ fall-eval: setup ## score the fall decision on labelled clips (CLIPS=folder with
 	@.cache/fall-venv/bin/python models/fall/eval/evaluate.py --clips $(or $(CLIPS),../shared/data/falls) --fps $(or $(FPS),15) \
 		--model vendor/models/movenet_multipose_dyn_u8.onnx --cache .cache/fall-keypoints --program target/release/fall-eval
 
-openapi: build ## write docs/openapi.json from the code
+openapi: build ## write docs/openapi.json and the console's types of it from the code
 	@target/debug/aggregator openapi > docs/openapi.json
 	@echo docs/openapi.json
+	@target/debug/aggregator openapi | node $(CONSOLE)/scripts/types.mjs
+
+pictures: setup-full build ## take the pictures of every screen in docs/pictures from the demonstration
+	@python3 deploy/demo/demo.py --no-build --headless --no-browser --free-ports --then 'node $(CONSOLE)/e2e/pictures.mjs docs/pictures'
 
 asyncapi: build ## write docs/asyncapi.json and docs/schemas from the code
 	@target/debug/aggregator asyncapi > docs/asyncapi.json

@@ -20,6 +20,7 @@ import webbrowser
 import check
 import hq
 import programs as p
+import then
 from view import View
 
 REFRESH_S = 0.5
@@ -37,6 +38,7 @@ def arguments():
     parser.add_argument("--free-ports", action="store_true", help="listen where nobody else does")
     parser.add_argument("--scenario", default="storm", choices=["storm", "normal"])
     parser.add_argument("--speed", help="simulated seconds per second")
+    parser.add_argument("--then", metavar="COMMAND", help="run this against the storm, then end with its status")
     parser.add_argument("--set-link", metavar="STATE", help="of a running demo: up, refused, half_open")
     parser.add_argument("--toggle-fault", nargs="?", const="", metavar="DEVICE", help="of a running demo")
     return parser.parse_args()
@@ -132,6 +134,8 @@ def run(options):
         view.sign_in = f"登录 sign in: {person['person']}  {person['password']}"
         say(view.sign_in)
         say(f"console: {p.url('console', '/')}    site page: {p.url('site', '/')}    logs: {p.DATA}")
+        if options.then:
+            return then.then(programs, view, say, options.then, person, fall)
         if options.check:
             return check.check(programs, view, say, options.seconds or check.WITHIN_S, fall)
         if not options.no_browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

@@ -15,7 +15,8 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "target" / "demo"
+# A second demonstration beside the first, as in the tests, has a folder of its own.
+DATA = Path(os.environ.get("MINEWATCH_DEMO_DATA", ROOT / "target" / "demo"))
 STATE = DATA / "demo.json"
 HOST = "127.0.0.1"
 # All on loopback. The gateway talks to the relay, the relay to the broker inside the aggregator.

@@ -6,7 +6,7 @@
 // MINEWATCH_TOKEN is the token to read with. Exit status 0 when every check holds. `--shot x.png` also writes x-dark.png and x-390.png.
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { axe, Checks, CREDENTIALS, launch, openPage } from './browser.mjs'
+import { axe, Checks, CREDENTIALS, launch, openPage, unroll } from './browser.mjs'
 
 const LEVELS = ['red', 'orange', 'yellow', 'blue']
 const WORDS = { red: '红色', orange: '橙色', yellow: '黄色', blue: '蓝色' }
@@ -83,17 +83,6 @@ async function checkLayout(checks, page, name) {
       .filter((r) => r.width < 44 || r.height < 44).length,
   )
   checks.check(`${name}: targets of 44 px`, small === 0, `${small} too small`)
-}
-
-/** Makes the window as tall as the page: rows out of sight are not drawn, nor judged by axe. */
-async function unroll(page) {
-  const HEIGHT_MAX = 12_000
-  for (let round = 0; round < 3; round += 1) {
-    const height = await page.evaluate(() => document.documentElement.scrollHeight)
-    const { width } = page.viewportSize()
-    await page.setViewportSize({ width, height: Math.min(height, HEIGHT_MAX) })
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
-  }
 }
 
 /** All checks of one running aggregator; `checks` collects the results. */

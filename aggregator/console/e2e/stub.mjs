@@ -47,7 +47,7 @@ const ALARMS = [
 ]
 
 /** Starts the stub; returns its address and the switches. */
-export async function startStub(port = 0, { extraPoints = 0 } = {}) {
+export async function startStub(port = 0, { extraPoints = 0, extraAlarms = 0, rows = 0 } = {}) {
   const points = [...POINTS, ...Array.from({ length: extraPoints }, (_, i) => point('gw-linchong-01', `x-${i}.level`, `测点 ${i}`, `Point ${i}`, 'm', 6, 0.02, {}, { yellow: 5, orange: 4.5, red: 4 }))]
   let epoch = 'e1'
   let seq = 0
@@ -61,6 +61,19 @@ export async function startStub(port = 0, { extraPoints = 0 } = {}) {
       { gateway: 'gw-linchong-01', alarm, kind, point: kind === 'threshold' ? alarm : null, level, from_level, revision: 3, since: ago(age), at: ago(age), value, limit, unit, rule: 'pool-level#sha:1a2b3c4d', why, name: { zh, en } },
     ]),
   )
+  for (let i = 0; i < extraAlarms; i += 1) {
+    const [alarm, level] = [`x-${i}.level.threshold`, ['red', 'orange', 'yellow', 'blue'][i % 4]]
+    alarms.set(alarm, { gateway: 'gw-linchong-01', alarm, kind: 'threshold', point: `x-${i}.level`, level, from_level: 'normal', revision: 1, since: ago(60_000 + i), at: ago(60_000 + i), value: 4, limit: 5, unit: 'm', rule: 'r', why: 'w', name: { zh: `测点 ${i}`, en: `Point ${i}` } })
+  }
+  const handling = (level) => ({ isa: 'UNACK', process: 'active', level, acked: false, acked_by: null, acked_at: null, silenced: true, kept_back: null, version: 1, inhibited_by: null, case: null })
+  const handled = () => {
+    const all = [...alarms.values()].filter((a) => a.level !== 'normal').map((a) => ({ gateway: a.gateway, alarm: a.alarm, level: a.level, at: a.at, org: '', domain: 'dam', handling: handling(a.level) }))
+    for (let i = 0; i < rows; i += 1) {
+      const level = ['red', 'orange', 'yellow', 'blue'][i % 4]
+      all.push({ gateway: 'gw-yangshan-02', alarm: `row-${String(i).padStart(5, '0')}.threshold`, level, at: ago(i * 1000), org: '', domain: 'dam', handling: handling(level) })
+    }
+    return all
+  }
   const store = { kind: 'sqlite', ok: true, error: null }
   const broker = { url: 'mqtt://127.0.0.1:1883', embedded: true, connected: true }
 
@@ -153,6 +166,12 @@ export async function startStub(port = 0, { extraPoints = 0 } = {}) {
     if (url.pathname === '/api/v1/me') {
       return json({ person: 'stub', name: 'Stub', via: 'read_token', must: null, second_factor: false, local: false, grants: [], actions: ['view'], may_break_glass: false, broken_until: null })
     }
+    if (url.pathname === '/api/v1/annunciator') {
+      const from = Number(url.searchParams.get('after') ?? 0)
+      const all = handled()
+      return json({ next: from + 1_000 < all.length ? String(from + 1_000) : null, rows: all.slice(from, from + 1_000) })
+    }
+    if (url.pathname === '/api/v1/sites') return json([])
     const list = /^\/api\/v1\/(gateways|points|alarms|system|ledger)$/.exec(url.pathname)
     if (list) return json(lists[list[1]]())
     if (url.pathname.endsWith('/history')) return json(history(url))

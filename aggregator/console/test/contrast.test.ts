@@ -50,6 +50,14 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
     expect(of(`${level}-line`, 'panel')).toBeGreaterThanOrEqual(4.5)
   })
 
+  it('text over drawings reads: on the dam, on water, on the map, on its own halo', () => {
+    for (const ground of ['normal-fill', 'line', 'raised', 'panel']) expect(of('ink', ground), ground).toBeGreaterThanOrEqual(4.5)
+  })
+
+  it('limits and marks stand out from the dam they are drawn on', () => {
+    for (const level of ['red', 'orange', 'yellow', 'blue', 'normal']) expect(of(`${level}-line`, 'normal-fill'), level).toBeGreaterThanOrEqual(3)
+  })
+
   it.each(SURFACES)('text reads on %s', (surface) => {
     expect(of('ink', surface)).toBeGreaterThanOrEqual(7)
     expect(of('muted', surface)).toBeGreaterThanOrEqual(4.5)

@@ -42,6 +42,7 @@ class Live {
 
   #queue: Arrival[] = []
   #flushTimer: ReturnType<typeof setTimeout> | undefined
+  #flushed = 0
   #ledgerBusy = false
   #reloadBusy = false
   #wanted: Point[] = []
@@ -60,7 +61,8 @@ class Live {
     onState: (state) => this.#onState(state),
     onMessage: (message) => {
       this.#queue.push({ event: message.event, data: message.data, local: Date.now() })
-      this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_MS)
+      // The first of a burst is shown at once.
+      this.#flushTimer ??= setTimeout(() => this.#flush(), Math.max(0, this.#flushed + FLUSH_MS - Date.now()))
     },
   })
 
@@ -125,6 +127,7 @@ class Live {
 
   #flush(): void {
     this.#flushTimer = undefined
+    this.#flushed = Date.now()
     const queue = this.#queue
     this.#queue = []
     this.model = applyAll(this.model, queue)
