@@ -17,6 +17,7 @@ pub mod live;
 pub mod metrics;
 pub mod notify;
 pub mod operator;
+pub mod pack;
 pub mod people;
 pub mod procurement;
 pub mod regulator;

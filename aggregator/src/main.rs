@@ -1,9 +1,10 @@
 //! `aggregator`: run, check a configuration, or print the interface description.
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
-use minewatch_aggregator::{api, audit, broker, config::Config, hq, procurement, run};
+use minewatch_aggregator::{api, audit, broker, config::Config, hq, pack, procurement, run};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
@@ -44,6 +45,17 @@ enum Command {
         /// The public key the head must be signed with (base64).
         #[arg(long)]
         key: Option<String>,
+    },
+    /// Check an evidence pack (JSON, page or PDF) offline: its hash, its signature, its evidence.
+    VerifyPack {
+        /// The pack.
+        file: PathBuf,
+        /// The public key it must be signed with (base64), as its house gave it to you.
+        #[arg(long)]
+        key: Option<String>,
+        /// A folder of evidence files to hold against the hashes of a JSON pack.
+        #[arg(long)]
+        evidence: Option<PathBuf>,
     },
     /// Print the OpenAPI description.
     Openapi,
@@ -109,6 +121,16 @@ fn verify_audit(
     }
 }
 
+/// Prints the report; anything found is a failure.
+fn verify_pack(file: &Path, key: Option<&str>, evidence: Option<&Path>) -> anyhow::Result<()> {
+    let report = pack::verify_file(file, key, evidence).with_context(|| file.display().to_string())?;
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    match report.findings.len() {
+        0 => Ok(()),
+        found => anyhow::bail!("{found} findings: the pack is not as it was signed, or not what it should be"),
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run { config, print_ready } => match load(config.as_ref()) {
@@ -126,6 +148,7 @@ fn main() -> ExitCode {
             Ok(config) => verify_audit(&config, export, head, key.as_deref()),
             Err(code) => return code,
         },
+        Command::VerifyPack { file, key, evidence } => verify_pack(&file, key.as_deref(), evidence.as_deref()),
         Command::Broker { v5, v4 } => broker::child::serve(v5, v4),
         Command::Notify { what: NotifyCommand::Test { channel, config } } => match load(Some(&config)) {
             Ok(config) => run::notify_test(&config, &channel),

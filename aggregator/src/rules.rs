@@ -15,6 +15,8 @@ pub struct Rules {
     pub policies: BTreeMap<(Field, Level), Policy>,
     /// A closed case whose alarm comes back within this time is opened again, milliseconds.
     pub reopen_ms: i64,
+    /// Font of PDF packs; by default the first known one of the system.
+    pub font_file: Option<std::path::PathBuf>,
 }
 
 impl Default for Rules {
@@ -24,6 +26,7 @@ impl Default for Rules {
             case_level_min: Level::Blue,
             policies: BTreeMap::new(),
             reopen_ms: 7 * 86_400_000,
+            font_file: None,
         }
     }
 }

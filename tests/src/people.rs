@@ -10,6 +10,11 @@ use std::fs;
 /// Password of everybody in the tests.
 pub const PASSWORD: &str = "drei Hasen im Nebel 7";
 
+/// Follows nothing: where we are sent is part of what is tested.
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default()
+}
+
 /// An answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -17,6 +22,8 @@ pub struct Answer {
     pub status: u16,
     /// The cookie it sets, whole.
     pub cookie: Option<String>,
+    /// Where it sends a browser.
+    pub location: Option<String>,
     /// JSON, or the text.
     pub body: Value,
 }
@@ -39,7 +46,7 @@ pub struct Visitor {
 impl Visitor {
     /// Without any credential.
     pub fn stranger(api: &Api) -> Visitor {
-        Visitor { base: api.base().to_owned(), client: reqwest::Client::new(), headers: Vec::new() }
+        Visitor { base: api.base().to_owned(), client: client(), headers: Vec::new() }
     }
 
     /// The same with one more header on every request.
@@ -69,12 +76,13 @@ impl Visitor {
         }
         let answer = request.timeout(std::time::Duration::from_secs(30)).send().await?;
         let status = answer.status().as_u16();
-        let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (cookie, location) = (header("set-cookie"), header("location"));
         if answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream") {
-            return Ok(Answer { status, cookie, body: Value::Null });
+            return Ok(Answer { status, cookie, location, body: Value::Null });
         }
         let text = answer.text().await?;
-        Ok(Answer { status, cookie, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+        Ok(Answer { status, cookie, location, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
     }
 
     /// Asks and wants a status of 2xx.

@@ -13,8 +13,16 @@ use std::time::Duration;
 
 const VERBS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Doors that stand open to strangers.
-const OPEN: [(&str, &str); 4] =
-    [("GET", "/api/v1/sign-in"), ("HEAD", "/api/v1/sign-in"), ("POST", "/api/v1/sign-in"), ("POST", "/api/v1/setup")];
+const OPEN: [(&str, &str); 8] = [
+    ("GET", "/api/v1/sign-in"),
+    ("HEAD", "/api/v1/sign-in"),
+    ("POST", "/api/v1/sign-in"),
+    ("POST", "/api/v1/setup"),
+    ("GET", "/api/v1/oidc/start"),
+    ("HEAD", "/api/v1/oidc/start"),
+    ("GET", "/api/v1/oidc/callback"),
+    ("HEAD", "/api/v1/oidc/callback"),
+];
 
 struct Route {
     methods: Vec<String>,

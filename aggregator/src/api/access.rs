@@ -44,6 +44,8 @@ const DOORS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/sign-in", Need::Public),
     ("POST", "/api/v1/sign-in", Need::Public),
     ("POST", "/api/v1/setup", Need::Public),
+    ("GET", "/api/v1/oidc/start", Need::Public),
+    ("GET", "/api/v1/oidc/callback", Need::Public),
     ("GET", "/api/v1/me", Need::SignedIn),
     ("POST", "/api/v1/sign-out", Need::SignedIn),
     ("POST", "/api/v1/me/password", Need::SignedIn),
@@ -141,7 +143,9 @@ mod tests {
     #[test]
     fn only_the_way_in_and_health_are_public() {
         let public: Vec<&str> = DOORS.iter().filter(|(_, _, n)| *n == Need::Public).map(|(_, p, _)| *p).collect();
-        assert_eq!(public, ["/healthz", "/readyz", "/api/v1/sign-in", "/api/v1/sign-in", "/api/v1/setup"]);
+        let way_in = ["/api/v1/sign-in", "/api/v1/sign-in", "/api/v1/setup", "/api/v1/oidc/start", "/api/v1/oidc/callback"];
+        assert_eq!(public[..2], ["/healthz", "/readyz"]);
+        assert_eq!(public[2..], way_in);
         assert_eq!(need("HEAD", "/api/v1/me"), Some(Need::SignedIn));
         assert_eq!(need("PUT", "/api/v1/me"), None);
         assert_eq!(need("GET", "/api/v1/secret"), None);

@@ -12,6 +12,7 @@ mod cases;
 mod complete;
 mod console;
 mod gate;
+mod oidc;
 mod organisation;
 mod outward;
 mod own;
@@ -83,6 +84,8 @@ pub struct Api {
     pub places: Places,
     /// The key whose heads the audit check uses.
     pub audit_key: std::path::PathBuf,
+    /// Signs evidence packs, with that key.
+    pub signer: Arc<crate::audit::head::Signer>,
     /// Audit checks at once: one, for it reads everything.
     pub checks: Arc<tokio::sync::Semaphore>,
 }
@@ -175,6 +178,8 @@ impl IntoResponse for Problem {
         sign_in::setup,
         sign_in::sign_out,
         sign_in::me,
+        oidc::start,
+        oidc::callback,
         own::password,
         own::begin_factor,
         own::confirm_factor,
@@ -212,6 +217,8 @@ fn people_routes() -> Router<Api> {
         .route("/api/v1/sign-in", get(sign_in::way_in).post(sign_in::sign_in))
         .route("/api/v1/setup", post(sign_in::setup))
         .route("/api/v1/sign-out", post(sign_in::sign_out))
+        .route("/api/v1/oidc/start", get(oidc::start))
+        .route("/api/v1/oidc/callback", get(oidc::callback))
         .route("/api/v1/me", get(sign_in::me))
         .route("/api/v1/me/password", post(own::password))
         .route("/api/v1/me/second-factor", post(own::begin_factor))

@@ -1,17 +1,17 @@
-//! The evidence pack of a case: everything that was said and done, with hashes, as JSON or as a page to print.
-//!
-//! Invariant: the hash covers the JSON as served, so that whoever holds a pack can check it without us.
+//! The evidence pack of a case: everything that was said and done, with hashes, signed (`crate::pack`).
 
 use super::cases::CaseDetail;
 use super::{Api, Problem};
 use crate::clock;
+use crate::pack::sheet::Sheet;
+use crate::pack::{self, Comment, SignedPack};
 use crate::people::{Action, Actor};
 use axum::extract::{Path, Query, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// How the pack is wanted.
 #[derive(Debug, Deserialize)]
@@ -21,14 +21,11 @@ pub(super) struct PackParams {
     lang: Option<String>,
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The pack of a case, `format=json` (default) or `html`; `lang=zh` (default) or `en` for the page.
+/// The pack of a case, `format=json` (default), `html` or `pdf`; `lang=zh` (default) or `en` for the latter two.
+/// Signed; `aggregator verify-pack` checks it offline. 503 `no_font` where no Chinese font is installed.
 #[utoipa::path(get, path = "/api/v1/cases/{id}/pack",
     params(("id" = String, Path), ("format" = Option<String>, Query), ("lang" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value), (status = 403), (status = 404)))]
+    responses((status = 200, body = serde_json::Value), (status = 400), (status = 403), (status = 404), (status = 503)))]
 pub(super) async fn pack(
     State(api): State<Api>,
     actor: Actor,
@@ -50,24 +47,52 @@ pub(super) async fn pack(
         "calls": detail.calls,
         "evidence": detail.evidence,
     });
-    let text = content.to_string();
-    let hash = hex(&Sha256::digest(text.as_bytes()));
+    let signed = SignedPack::sign(&api.signer, content.to_string());
+    let facts = [("sha256", signed.sha256.as_str()), ("key", &signed.key), ("signature", &signed.signature)];
+    let chinese = asked.lang.as_deref() != Some("en");
     match asked.format.as_deref() {
         None | Some("json") => {
-            let whole = json!({ "sha256": hash, "content": text });
             let name = format!("attachment; filename=\"{}.json\"", case.id);
-            Ok(([(header::CONTENT_DISPOSITION, name)], axum::Json(whole)).into_response())
+            Ok(([(header::CONTENT_DISPOSITION, name)], axum::Json(signed)).into_response())
         }
         Some("html") => {
-            let chinese = asked.lang.as_deref() != Some("en");
-            let page = html(&content, &hash, chinese);
+            let page = Sheet::of(&content, &facts, chinese).html(chinese);
+            let page = pack::sealed(&api.signer, page.into_bytes(), Comment::Page);
             Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response())
         }
-        Some(_) => Err(Problem::bad("format must be json or html")),
+        Some("pdf") => {
+            let file = api.pdf(Sheet::of(&content, &facts, chinese)).await?;
+            let name = format!("attachment; filename=\"{}.pdf\"", case.id);
+            let kind = (header::CONTENT_TYPE, "application/pdf".to_owned());
+            Ok(([kind, (header::CONTENT_DISPOSITION, name)], file).into_response())
+        }
+        Some(_) => Err(Problem::bad("format must be json, html or pdf")),
     }
 }
 
 impl Api {
+    /// The PDF of a sheet, signed; made beside the runtime, for a font has 20 MB.
+    async fn pdf(&self, sheet: Sheet) -> Result<Vec<u8>, Problem> {
+        let unavailable = |code: &'static str, message: String| Problem {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code,
+            message,
+        };
+        let no_font = "no font with Chinese letters is installed; install fonts-noto-cjk or set cases.font_file; \
+                       format=html and format=json work without one";
+        let (signer, configured) = (Arc::clone(&self.signer), self.rules.font_file.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let font = pack::font::find(configured.as_ref())?;
+            Some(pack::pdf::render(&sheet, &font).map(|file| pack::sealed(&signer, file, Comment::Pdf)))
+        });
+        match made.await {
+            Ok(Some(Ok(file))) => Ok(file),
+            Ok(Some(Err(error))) => Err(unavailable("no_pdf", error.to_string())),
+            Ok(None) => Err(unavailable("no_font", no_font.to_owned())),
+            Err(_) => Err(unavailable("no_pdf", "the PDF could not be made".to_owned())),
+        }
+    }
+
     /// Each alarm of a case with its transitions and what people did to it.
     async fn alarm_histories(&self, detail: &CaseDetail) -> Result<Vec<Value>, Problem> {
         let mut out = Vec::new();
@@ -92,72 +117,5 @@ impl Api {
             out.push(json!({ "gateway": gateway, "alarm": id, "transitions": transitions, "actions": actions }));
         }
         Ok(out)
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => escaped(text),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => escaped(&value.to_string()),
-    }
-}
-
-fn table(title: &str, rows: &Value) -> String {
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    let Some(Value::Object(first)) = rows.first() else { return String::new() };
-    let keys: Vec<&String> = first.keys().collect();
-    let head: String = keys.iter().map(|key| format!("<th>{}</th>", escaped(key))).collect();
-    let line = |row: &Value| -> String {
-        let cells = keys.iter().map(|key| format!("<td>{}</td>", cell(row.get(key.as_str()).unwrap_or(&Value::Null))));
-        format!("<tr>{}</tr>", cells.collect::<String>())
-    };
-    let body: String = rows.iter().map(line).collect();
-    format!("<h2>{}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", escaped(title))
-}
-
-fn html(content: &Value, hash: &str, chinese: bool) -> String {
-    let say = |zh: &'static str, en: &'static str| if chinese { zh } else { en };
-    let case = &content["case"];
-    let lang = say("zh", "en");
-    let title = format!("{} {}", cell(&case["id"]), cell(&case["title"][lang]));
-    let facts = case.as_object().map(|fields| {
-        let row =
-            |(key, value): (&String, &Value)| format!("<tr><th>{}</th><td>{}</td></tr>", escaped(key), cell(value));
-        fields.iter().map(row).collect::<String>()
-    });
-    let mut alarms = String::new();
-    for alarm in content["alarms"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        let name = format!("{} {}/{}", say("报警", "Alarm"), cell(&alarm["gateway"]), cell(&alarm["alarm"]));
-        alarms.push_str(&table(&name, &alarm["transitions"]));
-        alarms.push_str(&table(say("处置", "Actions"), &alarm["actions"]));
-    }
-    format!(
-        "<!doctype html><html lang=\"{lang}\"><head><meta charset=\"utf-8\"><title>{title}</title></head><body>\
-         <h1>{title}</h1><p>{}: {}</p><p>SHA-256: <code>{hash}</code></p><table>{}</table>{}{}{}{alarms}</body></html>",
-        say("导出时间", "Made at"),
-        cell(&content["made_at"]),
-        facts.unwrap_or_default(),
-        table(say("步骤", "Steps"), &content["steps"]),
-        table(say("叫应记录", "Calls and answers"), &content["calls"]),
-        table(say("证据", "Evidence"), &content["evidence"]),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_people_wrote_cannot_become_a_script_on_the_page() {
-        let content = json!({ "made_at": "t", "case": { "id": "c-1", "title": { "zh": "<script>" } },
-            "steps": [{ "actor": "<img onerror=x>" }], "alarms": [], "calls": [], "evidence": [] });
-        let page = html(&content, "00", true);
-        assert!(!page.contains("<script>") && !page.contains("<img"), "{page}");
-        assert!(page.contains("&lt;script&gt;") && page.contains("&lt;img onerror=x&gt;"));
     }
 }

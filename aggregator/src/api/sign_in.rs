@@ -23,6 +23,7 @@ impl From<PeopleError> for Problem {
             PeopleError::Weak(_) => (StatusCode::BAD_REQUEST, "weak_password"),
             PeopleError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             PeopleError::Impossible(_) => (StatusCode::CONFLICT, "impossible"),
+            PeopleError::Provider(refusal) => (StatusCode::UNAUTHORIZED, refusal.code()),
             PeopleError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             PeopleError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         };
@@ -46,6 +47,8 @@ pub(super) struct WayIn {
     local: &'static str,
     /// Shortest password, in characters.
     password_chars_min: usize,
+    /// There is an identity provider: `/api/v1/oidc/start`.
+    provider: bool,
 }
 
 /// How to sign in here.
@@ -60,6 +63,7 @@ pub(super) async fn way_in(State(api): State<Api>) -> Json<WayIn> {
             LocalSignIn::BreakGlass => "break_glass",
         },
         password_chars_min: crate::people::PASSWORD_CHARS_MIN,
+        provider: policy.provider.is_some(),
     })
 }
 
@@ -77,16 +81,19 @@ pub(super) struct SignInBody {
     reason: Option<String>,
 }
 
-fn kept(policy: &Policy, secret: &str) -> String {
+/// A cookie that scripts do not see.
+pub(super) fn bare(policy: &Policy, name: &str, value: &str, age_s: i64) -> String {
     let secure = if policy.secure { "; Secure" } else { "" };
-    let age = policy.session_ms / 1_000;
-    format!("{}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", policy.cookie())
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age_s}{secure}")
+}
+
+fn kept(policy: &Policy, secret: &str) -> String {
+    bare(policy, policy.cookie(), secret, policy.session_ms / 1_000)
 }
 
 /// Takes the cookie away.
 pub(super) fn gone(policy: &Policy) -> String {
-    let secure = if policy.secure { "; Secure" } else { "" };
-    format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}", policy.cookie())
+    bare(policy, policy.cookie(), "", 0)
 }
 
 /// An answer that sets the session's cookie.
@@ -152,15 +159,28 @@ pub(super) async fn setup(State(api): State<Api>, Body(body): Body<SetupBody>) -
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends one's session.
-#[utoipa::path(post, path = "/api/v1/sign-out", responses((status = 204), (status = 401), (status = 403)))]
+/// Where to go on after signing out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SignedOut {
+    /// Ends the session at the identity provider too.
+    location: String,
+}
+
+/// Ends one's session; 200 names where the identity provider ends its own.
+#[utoipa::path(post, path = "/api/v1/sign-out",
+    responses((status = 200, body = SignedOut), (status = 204), (status = 401), (status = 403)))]
 pub(super) async fn sign_out(State(api): State<Api>, identity: Identity) -> Result<Response, Problem> {
     let Via::Session(id) = &identity.actor.via else {
         let message = "a token is revoked, not signed out".to_owned();
         return Err(Problem { status: StatusCode::FORBIDDEN, code: "forbidden", message });
     };
     api.people.end_session(&identity.actor, &identity.actor.person, id, clock::now()).await?;
-    Ok(([(header::SET_COOKIE, gone(api.people.policy()))], StatusCode::NO_CONTENT).into_response())
+    let cookie = [(header::SET_COOKIE, gone(api.people.policy()))];
+    let location = if identity.elsewhere { api.people.provider_sign_out(clock::now()).await } else { None };
+    Ok(match location {
+        Some(location) => (cookie, Json(SignedOut { location })).into_response(),
+        None => (cookie, StatusCode::NO_CONTENT).into_response(),
+    })
 }
 
 /// Who is signed in.

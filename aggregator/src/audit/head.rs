@@ -16,6 +16,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -49,12 +50,14 @@ impl SignedHead {
 
     /// Whether the signature is that of `key` (base64), or of its own key when none is given.
     pub fn verifies(&self, key: Option<&str>) -> bool {
-        let (Ok(own), Ok(signature)) = (STANDARD.decode(&self.key), STANDARD.decode(&self.signature)) else {
-            return false;
-        };
-        let expected = key.is_none_or(|key| key.trim() == self.key);
-        expected && UnparsedPublicKey::new(&ED25519, own).verify(self.signed().as_bytes(), &signature).is_ok()
+        key.is_none_or(|key| key.trim() == self.key) && attested(&self.key, &self.signed(), &self.signature)
     }
+}
+
+/// Whether a statement was signed by the owner of `key` (both base64).
+pub fn attested(key: &str, statement: &str, signature: &str) -> bool {
+    let (Ok(key), Ok(signature)) = (STANDARD.decode(key), STANDARD.decode(signature)) else { return false };
+    UnparsedPublicKey::new(&ED25519, key).verify(statement.as_bytes(), &signature).is_ok()
 }
 
 /// The signer.
@@ -108,8 +111,12 @@ impl Signer {
     /// Signs a head.
     pub fn sign(&self, seq: i64, hash: String, at: At) -> SignedHead {
         let head = SignedHead { seq, hash, at: clock::text(at), key: self.public(), signature: String::new() };
-        let signature = STANDARD.encode(self.pair.sign(head.signed().as_bytes()).as_ref());
-        SignedHead { signature, ..head }
+        SignedHead { signature: self.attest(&head.signed()), ..head }
+    }
+
+    /// Signs a statement; it says itself what it is about, so that no signature fits another purpose.
+    pub fn attest(&self, statement: &str) -> String {
+        STANDARD.encode(self.pair.sign(statement.as_bytes()).as_ref())
     }
 
     /// Keeps the newest head in a file, replaced as a whole.
@@ -122,7 +129,7 @@ impl Signer {
     }
 
     /// Signs and publishes the head until told to stop: whenever it moved, and every five minutes.
-    pub async fn run(self, store: Store, board: Board, stop: CancellationToken) {
+    pub async fn run(self: Arc<Self>, store: Store, board: Board, stop: CancellationToken) {
         let mut last: Option<(i64, String, At)> = None;
         loop {
             match super::head(&store).await {

@@ -42,16 +42,17 @@ const KEYS: &[(&str, &[&str])] = &[
             "token_days_max",
             "local_sign_in",
             "setup_token_file",
+            "secret_key_file",
         ],
     ),
     ("audit", &["key_file"]),
     ("log", &["format"]),
     ("alarms", &["latch_red", "rearm_hours", "shelve_hours_max", "out_of_service_days_max"]),
-    ("cases", &["level_min", "reopen_days", "deadlines"]),
+    ("cases", &["level_min", "reopen_days", "font_file", "deadlines"]),
 ];
 
 /// Sections that are read, and checked, where they are used.
-const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator", "evidence"];
+const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator", "evidence", "oidc"];
 
 /// Shortest read token accepted.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -218,7 +219,8 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
         problems.push(format!("http.read_token_file: the token must have at least {TOKEN_BYTES_MIN} characters"));
     }
     let tls = super::people::tls(&raw, &mut problems);
-    let policy = super::people::policy(&raw, &store, raw.http.cert_file.is_some(), &mut problems);
+    let mut policy = super::people::policy(&raw, &store, raw.http.cert_file.is_some(), &mut problems);
+    policy.provider = crate::people::oidc::settings::parse(raw.oidc, policy.public_url.as_deref(), &mut problems);
     let audit_key = raw.audit.key_file.clone().unwrap_or_else(|| super::people::beside(&store, "minewatch.audit-key"));
     if !http.ip().is_loopback() && !policy.secure {
         problems.push(format!(

@@ -94,6 +94,7 @@ struct Raw {
     http: RawHttp,
     people: RawPeople,
     audit: RawAudit,
+    oidc: Option<toml::Table>,
     log: RawLog,
     notify: Option<toml::Table>,
     sparkplug: Option<toml::Table>,
@@ -115,6 +116,7 @@ struct RawPeople {
     token_days_max: Option<u32>,
     local_sign_in: Option<String>,
     setup_token_file: Option<PathBuf>,
+    secret_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -196,7 +198,7 @@ impl Config {
         };
         format!(
             "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {}, tls: {})\n\
-             second factor: {:?}\nthree administrators: {}\naudit key: {}\nlog: {}\n{}\n\
+             identity provider: {}\nsecond factor: {:?}\nthree administrators: {}\naudit key: {}\nlog: {}\n{}\n\
              sparkplug: {} gateways\nregulator: {} platforms",
             self.name,
             self.shared_group.as_deref().unwrap_or("none"),
@@ -205,6 +207,7 @@ impl Config {
             self.http,
             self.read_token.is_some(),
             self.tls.is_some(),
+            self.policy.provider.as_ref().map_or("none", |provider| &provider.issuer),
             self.policy.second_factor,
             self.policy.three_administrators,
             self.audit_key.display(),

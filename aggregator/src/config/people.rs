@@ -73,6 +73,8 @@ pub(super) fn policy(raw: &Raw, store: &str, tls: bool, problems: &mut Vec<Strin
         password_days: (days > 0).then_some(days),
         token_days_max: within("people.token_days_max", people.token_days_max, 365, (1, 3_650), problems),
         setup_token_file: people.setup_token_file.clone().unwrap_or_else(|| beside(store, "minewatch.setup-token")),
+        secret_key_file: people.secret_key_file.clone().unwrap_or_else(|| beside(store, "minewatch.secret-key")),
+        provider: None,
         secure: tls || public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
         public_url,
         proxy,

@@ -22,6 +22,7 @@ pub(super) struct RawAlarms {
 pub(super) struct RawCases {
     level_min: Option<String>,
     reopen_days: Option<i64>,
+    font_file: Option<std::path::PathBuf>,
     deadlines: Vec<RawDeadlines>,
 }
 
@@ -79,6 +80,7 @@ pub(super) fn rules(alarms: &RawAlarms, cases: &RawCases, problems: &mut Vec<Str
     if let Some(days) = bounded("alarms.out_of_service_days_max", alarms.out_of_service_days_max, 366, problems) {
         rules.alarm.service_ms_max = days * 24 * HOUR_MS;
     }
+    rules.font_file.clone_from(&cases.font_file);
     if let Some(days) = bounded("cases.reopen_days", cases.reopen_days, 3_660, problems) {
         rules.reopen_ms = days * 24 * HOUR_MS;
     }

@@ -103,10 +103,10 @@ impl Guard {
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
         };
         if url.scheme() == "http" && !self.named(ip) {
-            return Err("http:// is only for addresses in notify.allow_networks; use https://".to_owned());
+            return Err("http:// is only for addresses in allow_networks; use https://".to_owned());
         }
         self.check(ip)
-            .map_err(|what| format!("{ip} is a {what} address; allow it in notify.allow_networks if it is meant"))
+            .map_err(|what| format!("{ip} is a {what} address; allow it in allow_networks if it is meant"))
     }
 
     /// Addresses of a host that may be used; `plain`: only those the configuration names.
@@ -119,7 +119,7 @@ impl Guard {
         for address in found {
             match self.check(address.ip()) {
                 Ok(()) if plain && !self.named(address.ip()) => {
-                    why = "http:// is only for addresses in notify.allow_networks".to_owned();
+                    why = "http:// is only for addresses in allow_networks".to_owned();
                 }
                 Ok(()) => good.push(address),
                 Err(what) => why = format!("{} is a {what} address", address.ip()),

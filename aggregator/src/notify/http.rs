@@ -33,30 +33,34 @@ pub struct Post<'a> {
     pub body: String,
 }
 
+/// A client that connects only where `guard` lets it; `plain`: for `http://`.
+///
+/// # Errors
+/// When the certificates are none.
+pub fn client(guard: &Arc<Guard>, ca: Option<&[u8]>, plain: bool) -> Result<Client, String> {
+    let mut builder = Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .https_only(!plain)
+        .timeout(ATTEMPT_MAX)
+        .connect_timeout(ATTEMPT_MAX / 2)
+        .pool_max_idle_per_host(1)
+        .user_agent(concat!("minewatch/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(GuardedResolver { guard: guard.clone(), plain });
+    if let Some(pem) = ca {
+        let certificates = Certificate::from_pem_bundle(pem).map_err(|e| e.to_string())?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|e| e.to_string())
+}
+
 impl Poster {
     /// Clients that go only where `guard` lets them.
     ///
     /// # Errors
     /// When the certificates are none.
     pub fn new(guard: Arc<Guard>, ca: Option<&[u8]>) -> Result<Poster, String> {
-        let client = |plain: bool| -> Result<Client, String> {
-            let resolver = GuardedResolver { guard: guard.clone(), plain };
-            let mut builder = Client::builder()
-                .redirect(Policy::none())
-                .no_proxy()
-                .https_only(!plain)
-                .timeout(ATTEMPT_MAX)
-                .connect_timeout(ATTEMPT_MAX / 2)
-                .pool_max_idle_per_host(1)
-                .user_agent(concat!("minewatch/", env!("CARGO_PKG_VERSION")))
-                .dns_resolver(resolver);
-            if let Some(pem) = ca {
-                let certificates = Certificate::from_pem_bundle(pem).map_err(|e| e.to_string())?;
-                builder = builder.tls_certs_merge(certificates);
-            }
-            builder.build().map_err(|e| e.to_string())
-        };
-        Ok(Poster { secure: client(false)?, plain: client(true)?, guard })
+        Ok(Poster { secure: client(&guard, ca, false)?, plain: client(&guard, ca, true)?, guard })
     }
 
     /// Posts; `judge` reads the body of a 2xx answer.

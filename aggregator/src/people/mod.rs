@@ -5,12 +5,14 @@
 
 mod accounts;
 mod extract;
+pub mod oidc;
 mod password;
 mod places;
 pub mod policy;
 mod rights;
 #[cfg(test)]
 mod rights_tests;
+mod seal;
 mod second_factor;
 pub(crate) mod secret;
 mod service;
@@ -24,6 +26,7 @@ mod totp;
 
 pub use accounts::{Account, Reset};
 pub use password::CHARS_MIN as PASSWORD_CHARS_MIN;
+pub use oidc::{Brought, Refusal};
 pub use places::Places;
 pub use rights::{Action, Denied, Domain, Domains, Grant, Role, allowed, both};
 pub use second_factor::Enrolment;

@@ -3,6 +3,7 @@
 //! Invariant: what is in force of a person's grants is decided here, once, whatever stands in the
 //! store. Pure.
 
+use super::oidc::Provider;
 use super::rights::{Grant, Role};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -54,6 +55,10 @@ pub struct Policy {
     pub secure: bool,
     /// The peer whose `X-Forwarded-For` is believed.
     pub proxy: Option<std::net::IpAddr>,
+    /// The identity provider, if there is one.
+    pub provider: Option<Provider>,
+    /// The key that secrets in the store are sealed with; made when it is not there.
+    pub secret_key_file: PathBuf,
 }
 
 /// A broken glass is open for this long.
@@ -173,6 +178,8 @@ impl Default for Policy {
             public_url: None,
             secure: false,
             proxy: None,
+            provider: None,
+            secret_key_file: PathBuf::from("minewatch.secret-key"),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Enrolling and taking off the second factor.
 
 use super::service::{Identity, People, PeopleError, changed};
-use super::sign_in::unhex;
 use super::{secret, totp};
-use crate::audit::{self, hex};
+use crate::audit;
 use crate::store::StoreError;
 use minewatch_domain::{At, PersonId};
 use serde_json::json;
@@ -42,8 +41,9 @@ impl People {
         }
         let bytes: [u8; totp::SECRET_BYTES] = rand::random();
         let mut writing = self.store.begin().await?;
+        let sealed = self.sealed(&mut writing, person.as_str(), &bytes).await?;
         sqlx::query("UPDATE people SET totp_secret = $1 WHERE person = $2 AND totp_on = 0")
-            .bind(hex(&bytes))
+            .bind(sealed)
             .bind(person.as_str())
             .execute(&mut *writing)
             .await?;
@@ -62,7 +62,7 @@ impl People {
         now: At,
     ) -> Result<Vec<String>, PeopleError> {
         let person = self.person(&identity.actor.person).await?.ok_or(PeopleError::Wrong)?;
-        let bytes = person.totp_secret.as_deref().map(unhex).unwrap_or_default();
+        let bytes = self.unsealed(person.id.as_str(), person.totp_secret.as_deref())?;
         let shown: String = code.chars().filter(char::is_ascii_digit).collect();
         let accepted = totp::accepted(&bytes, &shown, now, person.totp_step).filter(|_| !bytes.is_empty());
         let (Some(step), false) = (accepted, person.totp_on) else { return Err(PeopleError::Wrong) };

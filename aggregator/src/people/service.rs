@@ -4,6 +4,7 @@
 //! the same transaction, so that open event streams of every aggregator look again.
 
 use super::policy::{Must, Policy, Standing};
+use super::seal::Sealer;
 use super::secret::digest;
 use super::{Actor, Domains, Grant, Role, Via, both};
 use crate::store::{Columns, Store, StoreError};
@@ -42,6 +43,8 @@ pub struct Identity {
     pub second_factor: bool,
     /// It has a password here.
     pub local: bool,
+    /// It came in through the identity provider.
+    pub elsewhere: bool,
     /// The end of the proof.
     pub ends: Option<At>,
     /// Break-glass: until when it is open; `None` while it is whole.
@@ -57,6 +60,8 @@ pub struct People {
     pub(super) policy: Arc<Policy>,
     pub(super) setup: Arc<Mutex<Option<String>>>,
     pub(super) hashing: Arc<Semaphore>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) seen: super::oidc::Seen,
     version: watch::Sender<i64>,
 }
 
@@ -93,6 +98,9 @@ pub enum PeopleError {
     /// Not allowed.
     #[error("not allowed: {0}")]
     Forbidden(&'static str),
+    /// What the identity provider said opens no session.
+    #[error(transparent)]
+    Provider(#[from] super::oidc::Refusal),
     /// Too much at once.
     #[error("busy; try again")]
     Busy,
@@ -178,14 +186,19 @@ pub(super) async fn changed(connection: &mut AnyConnection) -> Result<(), StoreE
 
 impl People {
     /// The service over a store.
-    pub fn new(store: Store, policy: Policy) -> People {
-        People {
+    ///
+    /// # Errors
+    /// When the key file of sealed secrets can neither be read nor made.
+    pub fn open(store: Store, policy: Policy) -> std::io::Result<People> {
+        Ok(People {
+            sealer: Arc::new(Sealer::open(&policy.secret_key_file)?),
+            seen: Arc::default(),
             store,
             policy: Arc::new(policy),
             setup: Arc::default(),
             hashing: Arc::new(Semaphore::new(HASHES_MAX)),
             version: watch::Sender::new(0),
-        }
+        })
     }
 
     /// The rules.
@@ -233,6 +246,7 @@ impl People {
                 must: None,
                 second_factor: false,
                 local: false,
+                elsewhere: false,
                 ends: None,
                 broken_until: None,
                 may_break: false,
@@ -268,6 +282,7 @@ impl People {
             must,
             second_factor: person.totp_on,
             local: person.password.is_some(),
+            elsewhere,
             ends: Some(ends),
             broken_until: (now < broken).then_some(broken),
             may_break,
@@ -315,6 +330,7 @@ impl People {
             must: None,
             second_factor: false,
             local: false,
+            elsewhere: false,
             ends: Some(ends),
             broken_until: None,
             may_break: false,

@@ -46,15 +46,26 @@ pub struct Peer {
 /// How a session came to be.
 pub(super) enum Proof<'a> {
     Password { code: bool, reason: Option<&'a str> },
+    /// The identity provider, which also answers for the second factor.
+    Provider,
 }
 
-fn subjects(person: &str, address: &str) -> [(Count, String); 3] {
+/// What a failure counts against.
+type Subjects = Vec<(Count, String)>;
+
+fn subjects(person: &str, address: &str) -> Subjects {
     let person: String = person.chars().take(PersonId::LEN_MAX).collect();
-    [
+    let mut all = vec![
         (Count::AccountAtAddress, secret::digest(&format!("both {person} {address}"))),
         (Count::Account, secret::digest(&format!("account {person}"))),
-        (Count::Address, secret::digest(&format!("address {address}"))),
-    ]
+    ];
+    all.extend(address_only(address));
+    all
+}
+
+/// Where nobody says who it is: at the identity provider.
+pub(super) fn address_only(address: &str) -> Subjects {
+    vec![(Count::Address, secret::digest(&format!("address {address}")))]
 }
 
 fn nobody(name: &str) -> Actor {
@@ -69,7 +80,8 @@ impl People {
     /// # Errors
     /// [`PeopleError`]; nothing of what was wrong is told apart.
     pub async fn sign_in(&self, attempt: &Attempt, now: At) -> Result<String, PeopleError> {
-        self.must_not_wait(attempt, now).await?;
+        let counted = subjects(&attempt.person, &attempt.from.address);
+        self.must_not_wait(&counted, now).await?;
         let id = PersonId::parse(&attempt.person).ok();
         let person = match &id {
             Some(id) => self.person(id).await?,
@@ -80,18 +92,21 @@ impl People {
         let right = self.slow(move || super::password::verify(&password, stored.as_deref())).await?;
         let person = match person {
             Some(person) if right && !person.disabled && self.local_allowed(&person).await? => person,
-            None | Some(_) => return Err(self.failed(attempt, "password", now).await?),
+            None | Some(_) => {
+                return Err(self.failed(&counted, (&attempt.person, &attempt.from), "password", now).await?);
+            }
         };
         let reason = self.reason(attempt.reason.as_deref())?;
         if person.totp_on && attempt.code.is_none() {
             return Err(PeopleError::CodeNeeded);
         }
         let mut writing = self.store.begin().await?;
-        if person.totp_on && !spend_code(&mut writing, &person, attempt.code.as_deref().unwrap_or(""), now).await? {
+        let code = attempt.code.as_deref().unwrap_or("");
+        if person.totp_on && !self.spend_code(&mut writing, &person, code, now).await? {
             drop(writing);
-            return Err(self.failed(attempt, "second factor", now).await?);
+            return Err(self.failed(&counted, (&attempt.person, &attempt.from), "second factor", now).await?);
         }
-        for (count, subject) in subjects(&attempt.person, &attempt.from.address) {
+        for (count, subject) in counted {
             // Other accounts' failures from this address still count.
             if count != Count::Address {
                 sqlx::query("DELETE FROM sign_in_failures WHERE subject = $1")
@@ -125,15 +140,15 @@ impl People {
         })
     }
 
-    async fn must_not_wait(&self, attempt: &Attempt, now: At) -> Result<(), PeopleError> {
+    pub(super) async fn must_not_wait(&self, counted: &Subjects, now: At) -> Result<(), PeopleError> {
         let mut longest = 0;
-        for (count, subject) in subjects(&attempt.person, &attempt.from.address) {
+        for (count, subject) in counted {
             let row = sqlx::query("SELECT failures, last_us FROM sign_in_failures WHERE subject = $1")
                 .bind(subject)
                 .fetch_optional(self.store.reader())
                 .await?;
             if let Some(row) = row {
-                longest = longest.max(left_ms(count, row.int(0)?, At(row.int(1)?), now));
+                longest = longest.max(left_ms(*count, row.int(0)?, At(row.int(1)?), now));
             }
         }
         match longest {
@@ -143,9 +158,15 @@ impl People {
     }
 
     /// Counts and records a failure; returns what to answer.
-    async fn failed(&self, attempt: &Attempt, what: &str, now: At) -> Result<PeopleError, PeopleError> {
+    pub(super) async fn failed(
+        &self,
+        counted: &Subjects,
+        (name, from): (&str, &Peer),
+        what: &str,
+        now: At,
+    ) -> Result<PeopleError, PeopleError> {
         let mut writing = self.store.begin().await?;
-        for (_, subject) in subjects(&attempt.person, &attempt.from.address) {
+        for (_, subject) in counted {
             sqlx::query(
                 "INSERT INTO sign_in_failures (subject, failures, last_us) VALUES ($1, 1, $2) \
                  ON CONFLICT (subject) DO UPDATE SET last_us = excluded.last_us, failures = \
@@ -158,9 +179,9 @@ impl People {
             .await?;
         }
         forget_failures(&mut writing, now).await?;
-        let shown: String = attempt.person.chars().take(PersonId::LEN_MAX).collect();
-        let detail = json!({ "what": what, "address": attempt.from.address, "name": shown });
-        audit::append(&mut writing, &nobody(&attempt.person), "session.refused", &shown, &detail, now).await?;
+        let shown: String = name.chars().take(PersonId::LEN_MAX).collect();
+        let detail = json!({ "what": what, "address": from.address, "name": shown });
+        audit::append(&mut writing, &nobody(name), "session.refused", &shown, &detail, now).await?;
         writing.commit().await?;
         Ok(PeopleError::Wrong)
     }
@@ -177,6 +198,7 @@ impl People {
         let (cookie, public) = (secret::random(), secret::public_id());
         let (factor, reason) = match proof {
             Proof::Password { code, reason } => (i64::from(code), reason),
+            Proof::Provider => (2, None),
         };
         let broken = if reason.is_some() { now.plus_millis(super::policy::BROKEN_MS) } else { At(0) };
         sqlx::query(
@@ -227,36 +249,33 @@ impl People {
         audit::append(connection, &actor, action, person.id.as_str(), &detail, now).await?;
         Ok(cookie)
     }
-}
 
-/// Uses up a code: a TOTP step later than the last one, or a recovery code.
-pub(super) async fn spend_code(
-    connection: &mut AnyConnection,
-    person: &Person,
-    shown: &str,
-    now: At,
-) -> Result<bool, StoreError> {
-    let secret_bytes = person.totp_secret.as_deref().map(unhex).unwrap_or_default();
-    let shown: String = shown.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    if let Some(step) = totp::accepted(&secret_bytes, &shown, now, person.totp_step) {
+    /// Uses up a code: a recovery code, or a TOTP step later than the last one.
+    async fn spend_code(
+        &self,
+        connection: &mut AnyConnection,
+        person: &Person,
+        shown: &str,
+        now: At,
+    ) -> Result<bool, PeopleError> {
+        let shown: String = shown.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        let used = sqlx::query("DELETE FROM recovery_codes WHERE person = $1 AND hash = $2")
+            .bind(person.id.as_str())
+            .bind(secret::digest(&shown))
+            .execute(&mut *connection)
+            .await?;
+        if touched(&used) == 1 {
+            return Ok(true);
+        }
+        let bytes = self.unsealed(person.id.as_str(), person.totp_secret.as_deref())?;
+        let Some(step) = totp::accepted(&bytes, &shown, now, person.totp_step) else { return Ok(false) };
         let used = sqlx::query("UPDATE people SET totp_step = $1 WHERE person = $2 AND totp_step < $1")
             .bind(step)
             .bind(person.id.as_str())
             .execute(connection)
             .await?;
-        return Ok(touched(&used) == 1);
+        Ok(touched(&used) == 1)
     }
-    let used = sqlx::query("DELETE FROM recovery_codes WHERE person = $1 AND hash = $2")
-        .bind(person.id.as_str())
-        .bind(secret::digest(&shown))
-        .execute(connection)
-        .await?;
-    Ok(touched(&used) == 1)
-}
-
-pub(super) fn unhex(text: &str) -> Vec<u8> {
-    let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    (0..text.len() / 2).filter_map(|at| byte(at * 2)).collect()
 }
 
 async fn forget_failures(connection: &mut AnyConnection, now: At) -> Result<(), StoreError> {

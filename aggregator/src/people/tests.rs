@@ -16,8 +16,8 @@ struct World {
 async fn world(policy: Policy) -> World {
     let folder = tempfile::tempdir().expect("folder");
     let store = Store::open(&format!("sqlite:{}/mw.db", folder.path().display())).await.expect("store");
-    let policy = Policy { setup_token_file: folder.path().join("token"), ..policy };
-    let people = People::new(store, policy);
+    let (setup_token_file, secret_key_file) = (folder.path().join("token"), folder.path().join("key"));
+    let people = People::open(store, Policy { setup_token_file, secret_key_file, ..policy }).expect("opens");
     people.offer_setup().await.expect("offered");
     let world = World { folder, people };
     world.found("chief").await.expect("founded");
@@ -127,7 +127,9 @@ async fn a_second_factor_is_asked_for_once_enrolled_and_its_code_works_once() {
     assert_eq!(identity.actor.grants, [], "nothing is allowed before");
     world.people.begin_second_factor(&identity).await.expect("secret");
     let secret = world.people.person(&person("chief")).await.expect("store").and_then(|p| p.totp_secret);
-    let secret = sign_in::unhex(&secret.expect("a secret"));
+    let secret = secret.expect("a secret");
+    assert!(secret.starts_with("v1:"), "sealed in the store: {secret}");
+    let secret = world.people.unsealed("chief", Some(&secret)).expect("our key");
     let code = |at: At| (0..1_000_000).map(|n| format!("{n:06}")).find(|c| totp::accepted(&secret, c, at, 0).is_some());
     let code = code(NOW).expect("a code");
     assert!(world.people.confirm_second_factor(&identity, "000000x", NOW).await.is_err());
@@ -140,6 +142,26 @@ async fn a_second_factor_is_asked_for_once_enrolled_and_its_code_works_once() {
     assert!(world.sign_in("chief", PASSWORD, Some(&codes[0]), NOW).await.is_ok(), "a recovery code");
     let again = world.sign_in("chief", PASSWORD, Some(&codes[0]), NOW).await;
     assert!(matches!(again, Err(PeopleError::Wrong)), "works once");
+}
+
+#[tokio::test]
+async fn secrets_of_an_older_program_are_sealed_at_the_start_and_a_foreign_key_says_so() {
+    let world = world(optional()).await;
+    let store = world.people.store.clone();
+    let mut writing = store.begin().await.expect("begins");
+    let old = "UPDATE people SET totp_secret = '3132333435363738393031323334353637383930', totp_on = 1";
+    sqlx::query(old).execute(&mut *writing).await.expect("written");
+    writing.commit().await.expect("committed");
+    assert_eq!(world.people.seal_all().await.expect("sealed"), 1);
+    assert_eq!(world.people.seal_all().await.expect("sealed"), 0, "once");
+    // RFC 6238: the secret above at 59 s.
+    let at = At(59_000_000);
+    assert!(world.sign_in("chief", PASSWORD, Some("287082"), at).await.is_ok());
+    let other = Policy { secret_key_file: world.folder.path().join("other"), ..optional() };
+    let other = World { people: People::open(store, other).expect("opens"), folder: world.folder };
+    assert_eq!(other.people.seal_all().await.expect("only logged"), 0);
+    let refused = other.sign_in("chief", PASSWORD, Some("287082"), at.plus_millis(60_000)).await;
+    assert!(matches!(&refused, Err(PeopleError::Impossible(why)) if why.contains("secret-key")), "{refused:?}");
 }
 
 #[tokio::test]

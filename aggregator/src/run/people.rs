@@ -26,20 +26,26 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(super) struct Identities {
     people: People,
     places: Places,
-    signer: Signer,
+    signer: Arc<Signer>,
     store: Store,
 }
 
 impl Identities {
     /// Reads what is known, offers the set-up while there is nobody, opens the key of the trail.
     pub(super) async fn open(config: &Config, store: &Store) -> Result<Identities> {
-        let (people, places) = (People::new(store.clone(), config.policy.clone()), Places::default());
+        let places = Places::default();
+        let people = People::open(store.clone(), config.policy.clone())
+            .with_context(|| format!("people.secret_key_file {}", config.policy.secret_key_file.display()))?;
+        let sealed = people.seal_all().await.context("sealing stored secrets")?;
+        if sealed > 0 {
+            tracing::info!(sealed, "secrets stored in the clear by an older program are sealed now");
+        }
         people.offer_setup().await.context("set-up")?;
         people.look().await.context("reading people")?;
         places.refresh(store).await.context("reading places")?;
         let signer = Signer::open(&config.audit_key)
             .with_context(|| format!("audit.key_file {}", config.audit_key.display()))?;
-        Ok(Identities { people, places, signer, store: store.clone() })
+        Ok(Identities { people, places, signer: Arc::new(signer), store: store.clone() })
     }
 
     /// What the handlers work with.
@@ -68,6 +74,7 @@ impl Identities {
             people: self.people.clone(),
             places: self.places.clone(),
             audit_key: config.audit_key.clone(),
+            signer: Arc::clone(&self.signer),
             checks: Arc::new(tokio::sync::Semaphore::new(1)),
         })
     }

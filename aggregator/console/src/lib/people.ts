@@ -6,6 +6,8 @@ export interface WayIn {
   first_roles: string[]
   local: 'everyone' | 'break_glass'
   password_chars_min: number
+  /** There is an identity provider. */
+  provider: boolean
 }
 
 export interface Grant {

@@ -8,6 +8,10 @@ export const p = (key: PeopleKey, params?: Params): string => peopleWord(languag
 
 export const roleWord = (role: string): string => nameWord(language.current, 'role', role) ?? role
 
+/** Why a sign-in at the identity provider opened no session. */
+export const refusal = (code: string): string =>
+  nameWord(language.current, 'refusal', code) ?? p('in.refused', { code })
+
 export function said(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   const known = error instanceof ApiError ? nameWord(language.current, 'error', error.code) : null

@@ -2,7 +2,7 @@
  * Who is signed in here.
  *
  * Invariant: a page about the mine is shown only while somebody is; whatever answers 401 makes us
- * ask again. A sign of life of the person (a key, a click) is told at most once a minute; what the
+ * ask again. A sign of life of the person (a key, a click, a moved pointer) is told at most once a minute; what the
  * page asks by itself is marked as background and keeps no session open.
  */
 import { ApiError } from './api'
@@ -44,7 +44,9 @@ class Session {
   }
 
   async leave(): Promise<void> {
-    await ask('POST', 'sign-out').catch(() => undefined)
+    const out = await ask<{ location?: string } | undefined>('POST', 'sign-out').catch(() => undefined)
+    // Whoever came in through the identity provider signs out there as well.
+    if (out?.location) window.location.assign(out.location)
     await this.#out()
   }
 
@@ -63,11 +65,15 @@ class Session {
     }, 5_000)
     window.addEventListener('pointerdown', alive)
     window.addEventListener('keydown', alive)
+    window.addEventListener('pointermove', alive)
+    window.addEventListener('wheel', alive, { passive: true })
     void this.ask()
     return () => {
       clearInterval(retry)
       window.removeEventListener('pointerdown', alive)
       window.removeEventListener('keydown', alive)
+      window.removeEventListener('pointermove', alive)
+      window.removeEventListener('wheel', alive)
     }
   }
 }

@@ -9,6 +9,24 @@ const zh = {
   'in.reason': '应急登录原因（至少 10 个字符）',
   'in.submit': '登录',
   'in.out': '退出登录',
+  'in.provider': '用统一身份认证登录',
+  'in.refused': '统一身份认证未能登录（{code}）。',
+  'refusal.unasked': '本页没有等待这一登录结果：已过期、已使用，或来自另一浏览器。请重新登录。',
+  'refusal.declined': '身份提供方拒绝了登录。',
+  'refusal.away': '身份提供方无应答。本地账号仍可登录。',
+  'refusal.issuer': '身份令牌来自其他签发方，未予采信。',
+  'refusal.audience': '身份令牌不是签发给本系统的，未予采信。',
+  'refusal.time': '身份令牌已过期或时间不符，请检查时钟。',
+  'refusal.nonce': '身份令牌与本次登录不符，未予采信。',
+  'refusal.algorithm': '身份令牌的签名方式不被接受。',
+  'refusal.signature': '身份令牌签名不正确。',
+  'refusal.key': '身份令牌的签名密钥未知。',
+  'refusal.form': '身份令牌格式不正确。',
+  'refusal.no_rights': '您的用户组在此没有任何权限，请联系管理员。',
+  'refusal.no_name': '身份提供方给出的登录名不能用作账号。',
+  'refusal.name_taken': '同名账号已存在且以其他方式登录，请联系管理员。',
+  'refusal.disabled': '账号已停用。',
+  'refusal.wait': '尝试次数过多，请稍后再试。',
   'setup.title': '首次设置',
   'setup.why': '系统中还没有任何人员。令牌在服务器上的 minewatch.setup-token 文件中，仅可使用一次。',
   'setup.token': '设置令牌',
@@ -98,6 +116,24 @@ const en: Record<PeopleKey, string> = {
   'in.reason': 'Reason for break-glass (at least 10 characters)',
   'in.submit': 'Sign in',
   'in.out': 'Sign out',
+  'in.provider': 'Sign in with the identity provider',
+  'in.refused': 'The identity provider did not sign you in ({code}).',
+  'refusal.unasked': 'This page does not wait for that answer: it is late, used already, or another browser’s. Sign in again.',
+  'refusal.declined': 'The identity provider refused the sign-in.',
+  'refusal.away': 'The identity provider does not answer. Local accounts still sign in.',
+  'refusal.issuer': 'The token is of another issuer and is not believed.',
+  'refusal.audience': 'The token was not made for this system and is not believed.',
+  'refusal.time': 'The token is expired or its time is off; check the clocks.',
+  'refusal.nonce': 'The token answers another sign-in and is not believed.',
+  'refusal.algorithm': 'The token is signed in a way that is not accepted.',
+  'refusal.signature': 'The signature of the token is wrong.',
+  'refusal.key': 'The token is signed with an unknown key.',
+  'refusal.form': 'The token cannot be read.',
+  'refusal.no_rights': 'Your groups give no right here; ask an administrator.',
+  'refusal.no_name': 'The provider’s login name cannot be an account here.',
+  'refusal.name_taken': 'An account of that name exists and signs in otherwise; ask an administrator.',
+  'refusal.disabled': 'The account is disabled.',
+  'refusal.wait': 'Too many attempts; try again later.',
   'setup.title': 'First set-up',
   'setup.why': 'There is nobody yet. The token is in the file minewatch.setup-token on the server and works once.',
   'setup.token': 'Set-up token',
@@ -184,7 +220,7 @@ export function peopleWord(lang: Lang, key: PeopleKey, params: Params = {}): str
 }
 
 /** A word whose key is made of a name from the server; an unknown name is shown as it came. */
-export function nameWord(lang: Lang, group: 'role' | 'error', name: string): string | null {
+export function nameWord(lang: Lang, group: 'role' | 'error' | 'refusal', name: string): string | null {
   const key = `${group}.${name}`
   return Object.hasOwn(PEOPLE_WORDS[lang], key) ? PEOPLE_WORDS[lang][key as PeopleKey] : null
 }
