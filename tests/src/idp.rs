@@ -7,9 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -94,9 +92,7 @@ impl State {
         let mac = match next.signing {
             Signing::Rs256 => by(&self.rsa)?,
             Signing::Stranger => by(&self.stranger)?,
-            Signing::Es256 => {
-                self.ec.sign(&rng, text.as_bytes()).map_err(|_| anyhow!("not signed"))?.as_ref().to_vec()
-            }
+            Signing::Es256 => self.ec.sign(&rng, text.as_bytes()).map_err(|_| anyhow!("not signed"))?.as_ref().to_vec(),
             Signing::None => Vec::new(),
             Signing::Hs256 => {
                 let parts = PublicKeyComponents::<Vec<u8>>::from(self.rsa.public());

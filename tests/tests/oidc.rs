@@ -127,7 +127,10 @@ async fn only_a_sound_answer_of_the_provider_opens_a_session() -> Result<()> {
         ensure!(landed == "/", "a sound answer: {landed}");
         let cookie = cookie.context("a session")?.split(';').next().unwrap_or_default().to_owned();
         let me = stranger.with("cookie", &cookie).done("GET", "/api/v1/me", None).await?;
-        ensure!((&me["person"], &me["name"], &me["local"]) == (&json!("li.wei"), &json!("李伟"), &json!(false)), "{me}");
+        ensure!(
+            (&me["person"], &me["name"], &me["local"]) == (&json!("li.wei"), &json!("李伟"), &json!(false)),
+            "{me}"
+        );
         let grants = json!([{ "role": "operator", "org": "group/company/mine", "domains": ["dam"] }]);
         ensure!(me["grants"] == grants, "{me}");
         idp.next(asked.part("code_challenge"), asked.claims(&idp)?, signing);
@@ -144,8 +147,10 @@ async fn only_a_sound_answer_of_the_provider_opens_a_session() -> Result<()> {
         ensure!(audit.contains(told), "{told} in {audit}");
     }
     drop(idp);
-    let still = stranger.with("origin", "http://hq.example").ask(
-        "POST", "/api/v1/sign-in", Some(json!({ "person": "chief", "password": PASSWORD }))).await?;
+    let still = stranger
+        .with("origin", "http://hq.example")
+        .ask("POST", "/api/v1/sign-in", Some(json!({ "person": "chief", "password": PASSWORD })))
+        .await?;
     ensure!(still.status == 204, "local administrators sign in without the provider");
     Ok(())
 }

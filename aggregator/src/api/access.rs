@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn only_the_way_in_and_health_are_public() {
         let public: Vec<&str> = DOORS.iter().filter(|(_, _, n)| *n == Need::Public).map(|(_, p, _)| *p).collect();
-        let way_in = ["/api/v1/sign-in", "/api/v1/sign-in", "/api/v1/setup", "/api/v1/oidc/start", "/api/v1/oidc/callback"];
+        let way_in =
+            ["/api/v1/sign-in", "/api/v1/sign-in", "/api/v1/setup", "/api/v1/oidc/start", "/api/v1/oidc/callback"];
         assert_eq!(public[..2], ["/healthz", "/readyz"]);
         assert_eq!(public[2..], way_in);
         assert_eq!(need("HEAD", "/api/v1/me"), Some(Need::SignedIn));

@@ -73,11 +73,8 @@ pub(super) async fn pack(
 impl Api {
     /// The PDF of a sheet, signed; made beside the runtime, for a font has 20 MB.
     async fn pdf(&self, sheet: Sheet) -> Result<Vec<u8>, Problem> {
-        let unavailable = |code: &'static str, message: String| Problem {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code,
-            message,
-        };
+        let unavailable =
+            |code: &'static str, message: String| Problem { status: StatusCode::SERVICE_UNAVAILABLE, code, message };
         let no_font = "no font with Chinese letters is installed; install fonts-noto-cjk or set cases.font_file; \
                        format=html and format=json work without one";
         let (signer, configured) = (Arc::clone(&self.signer), self.rules.font_file.clone());

@@ -105,8 +105,7 @@ impl Guard {
         if url.scheme() == "http" && !self.named(ip) {
             return Err("http:// is only for addresses in allow_networks; use https://".to_owned());
         }
-        self.check(ip)
-            .map_err(|what| format!("{ip} is a {what} address; allow it in allow_networks if it is meant"))
+        self.check(ip).map_err(|what| format!("{ip} is a {what} address; allow it in allow_networks if it is meant"))
     }
 
     /// Addresses of a host that may be used; `plain`: only those the configuration names.

@@ -196,7 +196,10 @@ mod tests {
     use super::*;
 
     fn sheet(rows: usize) -> Sheet {
-        let row = vec![("备注".to_owned(), "坝体浸润线超限，已派人现场核查 and a long English sentence as well 🚧".repeat(3))];
+        let row = vec![(
+            "备注".to_owned(),
+            "坝体浸润线超限，已派人现场核查 and a long English sentence as well 🚧".repeat(3),
+        )];
         Sheet {
             title: "c-1000001 尾矿库红色预警".to_owned(),
             facts: vec![("级别".to_owned(), "红".to_owned())],

@@ -25,8 +25,8 @@ mod throttle;
 mod totp;
 
 pub use accounts::{Account, Reset};
-pub use password::CHARS_MIN as PASSWORD_CHARS_MIN;
 pub use oidc::{Brought, Refusal};
+pub use password::CHARS_MIN as PASSWORD_CHARS_MIN;
 pub use places::Places;
 pub use rights::{Action, Denied, Domain, Domains, Grant, Role, allowed, both};
 pub use second_factor::Enrolment;

@@ -45,7 +45,10 @@ pub struct Peer {
 
 /// How a session came to be.
 pub(super) enum Proof<'a> {
-    Password { code: bool, reason: Option<&'a str> },
+    Password {
+        code: bool,
+        reason: Option<&'a str>,
+    },
     /// The identity provider, which also answers for the second factor.
     Provider,
 }

@@ -3,8 +3,8 @@
 //! Invariant: connections go only where the guard of outgoing connections lets them, whatever a
 //! discovery document says; no redirect is followed; every answer is bounded in time and size.
 
-use super::claims::{Expected, Jwks, Subject, judge};
 use super::Refusal;
+use super::claims::{Expected, Jwks, Subject, judge};
 use crate::notify::guard::Guard;
 use crate::notify::http::client;
 use crate::people::Grant;
@@ -12,8 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use minewatch_domain::At;
-use serde::{Deserialize, Deserializer};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
@@ -183,8 +183,7 @@ impl Provider {
         }
         let tokens: Tokens = answer(request, Refusal::Declined).await?;
         let keys: Jwks = self.get(found.jwks_uri).await?;
-        let expected =
-            Expected { issuer: &self.issuer, client: &self.client, nonce, groups_claim: &self.groups_claim };
+        let expected = Expected { issuer: &self.issuer, client: &self.client, nonce, groups_claim: &self.groups_claim };
         judge(&tokens.id_token, &keys, &expected, now).map_err(Refusal::Token)
     }
 

@@ -128,9 +128,14 @@ mod tests {
         let text = "issuer = 'http://10.0.0.1/'\nclient_id = 'mw'\nallow_networks = ['x']\nclient_secret_file = '/none'\n\
                     [[group]]\nname = 'a'\nrole = 'king'\norg = '../x'\ndomains = ['moon']\n";
         let (_, problems) = parsed(text, Some("https://hq.example"));
-        for place in ["oidc.allow_networks", "oidc.issuer", "oidc.client_secret_file", "oidc.group[0] \"a\": role",
-            "oidc.group[0] \"a\": org", "oidc.group[0] \"a\": domains"]
-        {
+        for place in [
+            "oidc.allow_networks",
+            "oidc.issuer",
+            "oidc.client_secret_file",
+            "oidc.group[0] \"a\": role",
+            "oidc.group[0] \"a\": org",
+            "oidc.group[0] \"a\": domains",
+        ] {
             assert!(problems.iter().any(|problem| problem.starts_with(place)), "{place}: {problems:#?}");
         }
         let (provider, problems) = parsed(&format!("issuer = 'https://i.example'\nclient_id = 'mw'\n{GROUP}"), None);
