@@ -1,5 +1,11 @@
 //! The local page, metrics and health. Loopback by default (the configuration check refuses
-//! another address without saying so on purpose); read only.
+//! another address without saying so on purpose). Everything is read only but what `act` does for
+//! people with a local account.
+
+mod act;
+mod session;
+
+pub use act::Desk;
 
 use crate::clock;
 use crate::modbus::BusCounts;
@@ -35,6 +41,10 @@ pub struct Page {
     pub requests: mpsc::Sender<Inbox>,
     /// Process start.
     pub started: At,
+    /// This gateway.
+    pub gateway: minewatch_domain::GatewayId,
+    /// Where people act.
+    pub desk: Desk,
 }
 
 /// Serves until `stop`.
@@ -49,6 +59,7 @@ pub async fn serve(listener: TcpListener, page: Page, stop: CancellationToken) -
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .merge(act::routes())
         .with_state(Arc::new(page));
     axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await }).await?;
     Ok(())
@@ -252,7 +263,8 @@ fn render(shown: &Snapshot, spool: &SpoolView, link: &UplinkView) -> String {
         spool.health
     );
     page.push_str(
-        "<h2>报警 Alarms</h2><table><tr><th>级别 level<th>报警 alarm<th>值 value<th>限值 limit<th>原因 why</tr>",
+        "<p><a href=\"/act\">现场处置：确认、消音、搁置、警笛试响 / act: acknowledge, silence, shelve, siren test</a></p>\
+         <h2>报警 Alarms</h2><table><tr><th>级别 level<th>报警 alarm<th>值 value<th>限值 limit<th>原因 why</tr>",
     );
     for alarm in &shown.alarms {
         let number = |v: Option<f64>| v.map_or_else(String::new, |v| format!("{v:.3}"));

@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod http;
 pub mod instrument;
 pub mod modbus;
+pub mod people;
 pub mod probe;
 pub mod qualify;
 pub mod replay;

@@ -1,10 +1,11 @@
 //! `gateway`: the site program. Subcommands parse their arguments and call the library.
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use minewatch_gateway::qualify::Moment;
 use minewatch_gateway::site::{AlarmBook, Site};
-use minewatch_gateway::{clock, config, decode, evaluate, probe, replay, run, vision};
-use std::path::PathBuf;
+use minewatch_gateway::{clock, config, decode, evaluate, people, probe, replay, run, vision};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -34,6 +35,17 @@ enum Command {
         /// Site file.
         site: PathBuf,
     },
+    /// Add a person who may act at the local page, or change the password (read from standard input).
+    LocalUser {
+        /// Site file; its `[http]` section names the file of people.
+        #[arg(long)]
+        site: PathBuf,
+        /// Login name.
+        name: String,
+        /// Take the person away instead.
+        #[arg(long)]
+        remove: bool,
+    },
     /// Read a device with every type and byte order side by side, for commissioning.
     Probe(Box<probe::ProbeArgs>),
     /// Print a wire message as JSON.
@@ -59,6 +71,7 @@ fn main() -> ExitCode {
     }
     let outcome = match arguments.command {
         Command::Check { site } => return check(&site),
+        Command::LocalUser { site, name, remove } => local_user(&site, &name, remove),
         Command::Decode(args) => decode::print(&args),
         Command::Watch(args) => vision::exec("watch", &args),
         Command::Vision(args) => vision::exec("vision", &args),
@@ -76,6 +89,27 @@ fn main() -> ExitCode {
     }
 }
 
+/// Changes the file of people that a site file names.
+fn local_user(site: &Path, name: &str, remove: bool) -> anyhow::Result<()> {
+    let config = config::load(site).map_err(|problems| {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}: {}", site.display(), texts.join("; "))
+    })?;
+    let file = config.http_users.with_context(|| format!("{}: [http] has no users_file", site.display()))?;
+    let done = match remove {
+        true => people::remove(&file, name),
+        false => {
+            eprintln!("password of {name} (one line):");
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).context("no password")?;
+            people::set(&file, name, line.trim_end_matches(['\r', '\n']))
+        }
+    };
+    done.map_err(anyhow::Error::msg)?;
+    println!("{}: {name} {}", file.display(), if remove { "removed" } else { "set" });
+    Ok(())
+}
+
 /// One thread: the work is waiting, and every hand-over between threads costs more than the work
 /// itself. The disk has its own thread (the spool).
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -89,7 +123,7 @@ fn log_to_stderr(json: bool) {
     if json { builder.json().init() } else { builder.init() }
 }
 
-fn check(site: &std::path::Path) -> ExitCode {
+fn check(site: &Path) -> ExitCode {
     let loaded = config::load(site).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
     let runnable = loaded.and_then(|config| {
         let now = Moment::new(clock::wall(), clock::mono_ms());

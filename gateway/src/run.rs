@@ -98,7 +98,17 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
     };
     let site_stop = stop.clone();
     stages.spawn(async move { ("site", site::run(site, shell, opening, inbox, site_stop).await) });
-    let page = http::Page { spool: spool.view(), link, vision, counters, requests: requests.clone(), started };
+    let desk = http::Desk::new(config.http_users.clone());
+    let page = http::Page {
+        spool: spool.view(),
+        link,
+        vision,
+        counters,
+        requests: requests.clone(),
+        started,
+        gateway: config.gateway.clone(),
+        desk,
+    };
     let page_stop = stop.clone();
     stages.spawn(async move { ("local page", http::serve(listener, page, page_stop).await) });
     let reload_stop = stop.clone();

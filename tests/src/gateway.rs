@@ -2,9 +2,10 @@
 
 use crate::process::{Program, binary};
 use crate::site::Site;
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A running gateway.
 #[derive(Debug)]
@@ -25,6 +26,21 @@ impl Gateway {
         let name = site.gateway.clone();
         let program = launch(folder, &name, &config)?;
         Ok(Gateway { folder: folder.to_path_buf(), name, config, program })
+    }
+
+    /// Adds a person who may act at the local page of a site, with the program's own command.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn local_user(config: &Path, name: &str, password: &str) -> Result<()> {
+        let mut command = Command::new(binary("gateway")?);
+        command.arg("local-user").arg("--site").arg(config).arg(name).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            writeln!(input, "{password}")?;
+        }
+        ensure!(child.wait()?.success(), "local-user {name} was refused");
+        Ok(())
     }
 
     /// The process.

@@ -71,7 +71,9 @@ fn rsa(folder: &Path, name: &str) -> Result<RsaKeyPair> {
     let file = folder.join(name);
     let make = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-outform", "DER", "-out"];
     run(Command::new("openssl").args(make).arg(&file))?;
-    RsaKeyPair::from_pkcs8(&std::fs::read(&file)?).map_err(|error| anyhow!("{error}"))
+    // Which of the two forms `openssl` writes depends on its version.
+    let bytes = std::fs::read(&file)?;
+    RsaKeyPair::from_der(&bytes).or_else(|_| RsaKeyPair::from_pkcs8(&bytes)).map_err(|error| anyhow!("{error}"))
 }
 
 impl State {

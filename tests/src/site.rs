@@ -22,6 +22,8 @@ pub struct Site {
     pub spool_dir: Option<PathBuf>,
     /// Port of the local page.
     pub http_port: u16,
+    /// Further lines of `[http]`.
+    pub http: String,
     /// Defaults, buses and devices.
     pub body: String,
     /// Instrument files: id and text.
@@ -41,6 +43,7 @@ impl Site {
             spool: "size_max_mb = 512\nmin_free_mb = 16\n".to_owned(),
             spool_dir: None,
             http_port: free_port()?,
+            http: String::new(),
             body: String::new(),
             instruments: Vec::new(),
         })
@@ -106,7 +109,7 @@ impl Site {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<PathBuf> {
-        let Site { gateway, uplink, spool, http_port, body, .. } = self;
+        let Site { gateway, uplink, spool, http_port, http, body, .. } = self;
         let sensors = folder.join(format!("{gateway}-sensors"));
         fs::create_dir_all(&sensors)?;
         for (id, text) in &self.instruments {
@@ -117,7 +120,7 @@ impl Site {
             "sensors = \"{gateway}-sensors\"\n\n[gateway]\nid = \"{gateway}\"\n\n\
              [site]\nname = {{ zh = \"测试坝\", en = \"Test dam\" }}\n\
              group = \"group\"\ncompany = \"company\"\nmine = \"mine\"\nfacility = \"dam\"\n\n\
-             [spool]\ndir = \"{}\"\n{spool}\n[uplink]\n{uplink}\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n\n{body}",
+             [spool]\ndir = \"{}\"\n{spool}\n[uplink]\n{uplink}\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n{http}\n{body}",
             spool_dir.display()
         );
         let path = folder.join(format!("{gateway}.toml"));

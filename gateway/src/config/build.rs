@@ -93,9 +93,9 @@ fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<
     };
     let spool = table.table("spool").and_then(|t| spool(t, &texts.dir));
     let uplink = table.table("uplink").and_then(|t| uplink(t, &texts.dir));
-    let http_listen = match table.table_opt("http") {
-        Some(http) => listen(http),
-        None => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT_DEFAULT))),
+    let http = match table.table_opt("http") {
+        Some(http) => listen(http, &texts.dir),
+        None => Some((SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT_DEFAULT)), None)),
     };
     let buses = buses(&mut table);
     let built = devices(&mut table, &buses, maps, texts);
@@ -109,7 +109,8 @@ fn read(mut table: Table<'_>, texts: &Texts, maps: &BTreeMap<String, Option<Arc<
         location,
         spool: spool?,
         uplink: uplink?,
-        http_listen: http_listen?,
+        http_listen: http.as_ref()?.0,
+        http_users: http?.1,
         buses,
         devices: built.devices,
         points: built.points,
@@ -243,8 +244,10 @@ fn host_port(text: &str, default: u16) -> Result<(String, u16), String> {
     Ok((host.to_owned(), port))
 }
 
-fn listen(mut table: Table<'_>) -> Option<SocketAddr> {
+/// Where the local page listens, and the file of people who may act at it.
+fn listen(mut table: Table<'_>, dir: &Path) -> Option<(SocketAddr, Option<PathBuf>)> {
     let remote = table.flag_or("allow_remote", false);
+    let users = table.text_opt("users_file").map(|file| dir.join(file));
     let listen = table.parsed("listen", |text| {
         text.parse::<SocketAddr>().map_err(|_| format!("{text:?} is not an address and port such as 127.0.0.1:8081"))
     });
@@ -257,7 +260,7 @@ fn listen(mut table: Table<'_>) -> Option<SocketAddr> {
         ));
     }
     table.finish();
-    listen
+    Some((listen?, users))
 }
 
 /// SHA-256 over every text with its name, each preceded by its length.

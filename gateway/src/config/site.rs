@@ -33,6 +33,8 @@ pub struct SiteConfig {
     pub uplink: UplinkConfig,
     /// Where the local page listens.
     pub http_listen: SocketAddr,
+    /// The file of people who may act at it; `None`: nobody may.
+    pub http_users: Option<PathBuf>,
     /// Buses, each polled by its own task.
     pub buses: Vec<Bus>,
     /// Devices, disabled ones included.

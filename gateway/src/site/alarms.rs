@@ -4,7 +4,8 @@
 //! the last transition), so headquarters may apply transitions in any order. What people did to an
 //! alarm is joined to it here as at headquarters and decides whether it sounds; evaluation goes on.
 
-use minewatch_alarm::{Action, Alarm, Condition, Handling, Settings};
+use super::Standing;
+use minewatch_alarm::{Action, Alarm, Condition, Event, Handling, Isa, Refused, Settings};
 use minewatch_domain::{AlarmKind, AlarmTransition, At, Level, PointId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +72,37 @@ impl AlarmBook {
             }
             Some(_) | None => false,
         }
+    }
+
+    /// Takes what somebody here asks for, unless the rules refuse it; `None`: there is no such alarm here.
+    pub fn ask(
+        &mut self,
+        alarm: &PointId,
+        now: At,
+        write: impl FnOnce(&Alarm) -> Action,
+    ) -> Option<Result<Action, Refused>> {
+        let state = self.states.get_mut(alarm).filter(|_| self.last.contains_key(alarm))?;
+        let action = write(state);
+        let asked = state.clone().step(&Event::Ask(action.clone()), &Settings::default(), now);
+        Some(asked.map(|(next, _)| {
+            *state = next;
+            action
+        }))
+    }
+
+    /// Alarms that ask for somebody or are kept back, worst first.
+    pub fn standing(&self, now: At) -> Vec<Standing> {
+        let settings = Settings::default();
+        let shown = |last: &AlarmTransition| {
+            let state = self.states.get(&last.alarm)?;
+            let isa = state.view(&settings, now).isa();
+            let until = state.handling.shelf.held().and_then(|held| held.until).filter(|_| isa == Isa::Shlvd);
+            let (last, sounds) = (last.clone(), state.sounds(&settings, now));
+            (isa != Isa::Norm).then_some(Standing { last, isa, sounds, until })
+        };
+        let mut standing: Vec<Standing> = self.last.values().filter_map(shown).collect();
+        standing.sort_by(|a, b| b.last.to.cmp(&a.last.to).then(a.last.at.cmp(&b.last.at)));
+        standing
     }
 
     /// Level in force of one alarm, and since when.

@@ -5,6 +5,7 @@
 //! Invariant: bad data neither raises nor clears an alarm; what could not be sampled is stated.
 //! Deliberately absent: Modbus, disk, MQTT, and how a dam is judged (`minewatch_dam`).
 
+mod act;
 mod alarms;
 mod camera;
 mod command;
@@ -14,10 +15,11 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub use act::{Act, Deed, SIREN_TEST_MS, Standing};
 pub use alarms::{AlarmBook, Statement, alarm_id};
 pub use task::{Ended, Field, Inbox, Shell, Snapshot, StartField, run};
 
-use crate::config::{SiteConfig, catalogue};
+use crate::config::{Siren, SiteConfig, catalogue};
 use crate::modbus::{BusEvent, PollResult};
 use crate::qualify::{ClockWatch, Moment};
 use crate::siren::{SirenEvent, SirenEventKind};
@@ -54,6 +56,8 @@ pub struct Site {
     dam: Option<SiteDam>,
     /// Commands done lately, oldest first.
     commands: VecDeque<String>,
+    /// Sirens under test, and since when.
+    tests: BTreeMap<String, At>,
 }
 
 impl Site {
@@ -97,6 +101,7 @@ impl Site {
             rule_version,
             dam,
             commands: VecDeque::new(),
+            tests: BTreeMap::new(),
         })
     }
 
@@ -378,7 +383,8 @@ impl Site {
     /// Whether each siren of the configuration should sound, in its order.
     pub fn sirens_wanted(&self, now: At) -> Vec<bool> {
         let worst = self.alarms.loudest_level(now);
-        self.config.sirens.iter().map(|s| worst >= s.level_from && worst != Level::Normal).collect()
+        let sounds = |s: &Siren| (worst >= s.level_from && worst != Level::Normal) || self.tested(s.id.as_str(), now);
+        self.config.sirens.iter().map(sounds).collect()
     }
 
     /// Replaces the configuration; alarms go on. The old one stays when the new one cannot run.

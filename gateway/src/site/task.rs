@@ -1,7 +1,7 @@
 //! The task that owns [`Site`]: feeds it events and time, hands its records to the spool and its
 //! wishes to the sirens, and swaps the configuration when asked.
 
-use super::{Site, event};
+use super::{Act, Site, Standing, event};
 use crate::clock;
 use crate::config::SiteConfig;
 use crate::modbus::{BusCommand, BusEvent};
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub latest: Vec<Reading>,
     /// Alarms in force, worst first.
     pub alarms: Vec<AlarmTransition>,
+    /// Alarms that ask for somebody or are kept back, worst first.
+    pub standing: Vec<Standing>,
     /// Proved siren states.
     pub sirens: Vec<(String, bool)>,
 }
@@ -42,6 +44,8 @@ pub struct Snapshot {
 pub enum Inbox {
     /// The local page wants to show something.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Somebody at the local page asks for something; answered when it is in the ledger.
+    Act(Box<Act>, oneshot::Sender<Result<(), String>>),
     /// An operator at headquarters asks for something.
     Command(Box<CommandV1>),
     /// A configuration was read again: put it in force, or say why not.
@@ -127,12 +131,17 @@ pub async fn run(
     let mut events = Vec::with_capacity(EVENTS_TOGETHER_MAX);
     let mut out = opening;
     let mut results: Vec<CommandResultV1> = Vec::new();
+    let mut answers: Vec<(oneshot::Sender<Result<(), String>>, Result<(), String>)> = Vec::new();
     let mut taken = Vec::new();
     loop {
         flush(&shell, &site, &mut field, &mut out).await?;
         // Durable before said.
         for result in results.drain(..) {
             let _ = shell.results.try_send(result);
+        }
+        for (reply, answer) in answers.drain(..) {
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
         }
         pace(&site, &mut field);
         for event in taken.drain(..) {
@@ -144,6 +153,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             request = inbox.recv() => match request {
                 Some(Inbox::Snapshot(reply)) => drop(reply.send(snapshot(&site))),
+                Some(Inbox::Act(act, reply)) => answers.push((reply, site.act(&act, clock::wall(), &mut out))),
                 Some(Inbox::Command(command)) => results.push(site.command(&command, clock::wall(), &mut out)),
                 Some(Inbox::Reload(read)) => reload(&mut site, &mut shell, &mut field, read, &mut out).await,
                 None => break,
@@ -293,7 +303,7 @@ fn needs_restart(old: &SiteConfig, new: &SiteConfig) -> Result<(), Vec<String>> 
         (old.gateway == new.gateway, "gateway"),
         (old.spool == new.spool, "spool"),
         (old.uplink == new.uplink, "uplink"),
-        (old.http_listen == new.http_listen, "http"),
+        (old.http_listen == new.http_listen && old.http_users == new.http_users, "http"),
     ];
     let changed: Vec<String> = checks
         .iter()
@@ -308,6 +318,7 @@ fn snapshot(site: &Site) -> Snapshot {
         config: Arc::clone(site.config()),
         latest: site.latest().cloned().collect(),
         alarms: site.alarms().active().into_iter().cloned().collect(),
+        standing: site.alarms().standing(clock::wall()),
         sirens: site.sirens().iter().map(|(id, on)| (id.clone(), *on)).collect(),
     }
 }

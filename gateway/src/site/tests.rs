@@ -9,11 +9,11 @@ use std::path::Path;
 
 const T0: At = At(1_790_000_000_000_000);
 
-fn at(ms: u64) -> Moment {
+pub(super) fn at(ms: u64) -> Moment {
     Moment::new(T0, 1_000).plus_millis(ms)
 }
 
-fn demo() -> Site {
+pub(super) fn demo() -> Site {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware-configs/sites/demo.toml");
     let config = load(&path).unwrap_or_else(|problems| panic!("{problems:?}"));
     Site::new(Arc::new(config), AlarmBook::default(), at(0)).expect("runs")
@@ -49,7 +49,7 @@ fn pond(site: &Site, level: Option<f64>, ms: u64) -> BusEvent {
     })
 }
 
-fn feed(site: &mut Site, levels: &[(u64, Option<f64>)]) -> Vec<AlarmTransition> {
+pub(super) fn feed(site: &mut Site, levels: &[(u64, Option<f64>)]) -> Vec<AlarmTransition> {
     let mut out = Vec::new();
     for (ms, level) in levels {
         let seen = pond(site, *level, *ms);
