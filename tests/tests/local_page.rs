@@ -72,7 +72,7 @@ async fn what_is_done_at_the_mine_is_refused_to_strangers_and_travels_up() -> Re
     found(&aggregator).await?;
     let relay = Relay::start(aggregator.mqtt_port().context("broker")?).await?;
     // Nobody listens there: the instrument is down, which is an alarm.
-    let mut site = Site::of_counters("gw-local", &[free_port()?], 2, relay.port())?;
+    let mut site = Site::of_counters("gw-local", &[free_port()?], 10, relay.port())?;
     site.http = "users_file = \"local-users\"\n".to_owned();
     let config = site.write(&folder)?;
     Gateway::local_user(&config, "li.wei", PASSWORD)?;

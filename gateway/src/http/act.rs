@@ -358,10 +358,10 @@ async fn alarm(State(page): State<Arc<Page>>, headers: HeaderMap, body: Body) ->
         Err(why) => return refused(StatusCode::BAD_REQUEST, why),
     };
     let second = asked.second.as_deref().map(str::trim).filter(|name| !name.is_empty());
-    if let Some(name) = second {
-        if let Err(why) = page.desk.proved(name, asked.second_password.as_deref().unwrap_or_default()).await {
-            return refused(StatusCode::UNAUTHORIZED, &format!("第二人 second person: {why}"));
-        }
+    if let Some(name) = second
+        && let Err(why) = page.desk.proved(name, asked.second_password.as_deref().unwrap_or_default()).await
+    {
+        return refused(StatusCode::UNAUTHORIZED, &format!("第二人 second person: {why}"));
     }
     done(&page, &session, second, Deed::Alarm { alarm, seen, what }).await
 }

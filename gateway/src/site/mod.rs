@@ -17,7 +17,7 @@ mod tests;
 
 pub use act::{Act, Deed, SIREN_TEST_MS, Standing};
 pub use alarms::{AlarmBook, Statement, alarm_id};
-pub use task::{Ended, Field, Inbox, Shell, Snapshot, StartField, run};
+pub use task::{Ended, Field, Inbox, Reply, Shell, Snapshot, StartField, run};
 
 use crate::config::{Siren, SiteConfig, catalogue};
 use crate::modbus::{BusEvent, PollResult};

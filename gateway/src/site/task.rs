@@ -39,13 +39,16 @@ pub struct Snapshot {
     pub sirens: Vec<(String, bool)>,
 }
 
+/// Where the answer to an act at the local page goes.
+pub type Reply = oneshot::Sender<Result<(), String>>;
+
 /// Requests from outside the pipeline.
 #[derive(Debug)]
 pub enum Inbox {
     /// The local page wants to show something.
     Snapshot(oneshot::Sender<Snapshot>),
     /// Somebody at the local page asks for something; answered when it is in the ledger.
-    Act(Box<Act>, oneshot::Sender<Result<(), String>>),
+    Act(Box<Act>, Reply),
     /// An operator at headquarters asks for something.
     Command(Box<CommandV1>),
     /// A configuration was read again: put it in force, or say why not.
@@ -131,7 +134,7 @@ pub async fn run(
     let mut events = Vec::with_capacity(EVENTS_TOGETHER_MAX);
     let mut out = opening;
     let mut results: Vec<CommandResultV1> = Vec::new();
-    let mut answers: Vec<(oneshot::Sender<Result<(), String>>, Result<(), String>)> = Vec::new();
+    let mut answers: Vec<(Reply, Result<(), String>)> = Vec::new();
     let mut taken = Vec::new();
     loop {
         flush(&shell, &site, &mut field, &mut out).await?;

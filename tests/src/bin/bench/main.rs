@@ -8,6 +8,7 @@ mod alarms;
 mod cameras;
 mod gateway;
 mod ingest;
+mod live;
 mod micro;
 mod procurement;
 mod replay;
@@ -36,6 +37,8 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["ocds_mb_per_cpu_s", "ocds_cpu_vs_cardinal"], run: procurement::red_flags },
     Group { metrics: &["alarm_query_p99_ms_sqlite"], run: alarms::sqlite },
     Group { metrics: &["alarm_query_p99_ms_postgres"], run: alarms::postgres },
+    Group { metrics: &["alarm_to_console_p99_ms"], run: live::alarms },
+    Group { metrics: &["sse_streams_held"], run: live::streams },
     Group { metrics: &["vision_vs_bare_ort"], run: cameras::chain },
     Group { metrics: &["cameras_on_2_cores", "camera_rss_mb"], run: cameras::load },
     Group { metrics: &["fall_to_hq_p99_s"], run: cameras::latency },
