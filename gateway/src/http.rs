@@ -41,8 +41,6 @@ pub struct Page {
     pub requests: mpsc::Sender<Inbox>,
     /// Process start.
     pub started: At,
-    /// This gateway.
-    pub gateway: minewatch_domain::GatewayId,
     /// Where people act.
     pub desk: Desk,
 }

@@ -98,20 +98,10 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
     };
     let site_stop = stop.clone();
     stages.spawn(async move { ("site", site::run(site, shell, opening, inbox, site_stop).await) });
-    let desk = http::Desk::new(config.http_users.clone());
-    let page = http::Page {
-        spool: spool.view(),
-        link,
-        vision,
-        counters,
-        requests: requests.clone(),
-        started,
-        gateway: config.gateway.clone(),
-        desk,
-    };
-    let page_stop = stop.clone();
+    let desk = http::Desk::new(&config);
+    let page = http::Page { spool: spool.view(), link, vision, counters, requests: requests.clone(), started, desk };
+    let (page_stop, reload_stop) = (stop.clone(), stop.clone());
     stages.spawn(async move { ("local page", http::serve(listener, page, page_stop).await) });
-    let reload_stop = stop.clone();
     let reload_file = file.to_owned();
     stages.spawn(async move { ("reload", reload_on_hangup(reload_file, requests, reload_stop).await) });
     let up = Uplink {

@@ -7,6 +7,7 @@
 use super::session::{LONGEST_MS, Session, Sessions};
 use super::{Page, escape, level_zh};
 use crate::clock;
+use crate::config::SiteConfig;
 use crate::people::{self, Users};
 use crate::site::{Act, Deed, Inbox, Standing};
 use axum::Router;
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use minewatch_alarm::{Intent, Isa};
-use minewatch_domain::{At, PointId};
+use minewatch_domain::{At, GatewayId, PointId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write as _;
@@ -33,16 +34,18 @@ const COOKIE: &str = "minewatch-local";
 /// What the page keeps between requests.
 pub struct Desk {
     /// The file of people; without one nobody acts here.
-    pub users: Option<PathBuf>,
+    users: Option<PathBuf>,
+    gateway: GatewayId,
     sessions: Mutex<Sessions>,
     /// One password hash at once: each takes 19 MiB and a processor of a small machine.
     hashing: Semaphore,
 }
 
 impl Desk {
-    /// A desk over a file of people.
-    pub fn new(users: Option<PathBuf>) -> Desk {
-        Desk { users, sessions: Mutex::default(), hashing: Semaphore::new(1) }
+    /// The desk of a site.
+    pub fn new(config: &SiteConfig) -> Desk {
+        let (users, gateway) = (config.http_users.clone(), config.gateway.clone());
+        Desk { users, gateway, sessions: Mutex::default(), hashing: Semaphore::new(1) }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Sessions) -> T) -> T {
@@ -381,8 +384,8 @@ async fn siren(State(page): State<Arc<Page>>, headers: HeaderMap, body: Body) ->
 /// Hands it to the site and waits until it is in the ledger.
 async fn done(page: &Page, session: &Session, second: Option<&str>, deed: Deed) -> Response {
     let busy = || refused(StatusCode::SERVICE_UNAVAILABLE, "网关忙，请重试 / the gateway is busy; try again");
-    let named = |name: &str| format!("{name}@{}", page.gateway);
-    let id = format!("{}-{:032x}", page.gateway, rand::random::<u128>());
+    let named = |name: &str| format!("{name}@{}", page.desk.gateway);
+    let id = format!("{}-{:032x}", page.desk.gateway, rand::random::<u128>());
     let act = Act { id, by: named(&session.who), second: second.map(named), deed };
     let (reply, answer) = oneshot::channel();
     if page.requests.try_send(Inbox::Act(Box::new(act), reply)).is_err() {

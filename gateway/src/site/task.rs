@@ -139,13 +139,9 @@ pub async fn run(
     loop {
         flush(&shell, &site, &mut field, &mut out).await?;
         // Durable before said.
-        for result in results.drain(..) {
-            let _ = shell.results.try_send(result);
-        }
-        for (reply, answer) in answers.drain(..) {
-            // Whoever asked may have gone.
-            let _ = reply.send(answer);
-        }
+        results.drain(..).for_each(|result| drop(shell.results.try_send(result)));
+        // Whoever asked may have gone.
+        answers.drain(..).for_each(|(reply, answer)| drop(reply.send(answer)));
         pace(&site, &mut field);
         for event in taken.drain(..) {
             // Full or gone: the event is told again and known by its time.
