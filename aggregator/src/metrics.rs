@@ -69,6 +69,7 @@ metrics! {
     regulator_records: Counter = Counter::default(), "regulator_records", "Records in them";
     regulator_unmapped: Counter = Counter::default(), "regulator_unmapped", "Exported values that no code table names";
     regulator_failures: Counter = Counter::default(), "regulator_failures", "Deliveries that failed and are tried again";
+    hq_left_out: Counter = Counter::default(), "hq_left_out", "Messages of values together that were left out because the broker was slow; the single values follow";
     hq_refused: Counter = Counter::default(), "hq_refused", "Headquarters messages that the broker refused or would not take";
     gateways_silent: Gauge = Gauge::default(), "gateways_silent", "Gateways not heard";
     streams_open: Gauge = Gauge::default(), "streams_open", "Open event streams";

@@ -227,6 +227,43 @@ pub fn value(gateway: &GatewayId, point: &PointId, latest: &Latest, unit: Option
     envelope("point.value", &id, gateway, point.as_str(), latest.at, data)
 }
 
+/// One value of many in [`values`].
+#[derive(Serialize)]
+struct ValueTogether<'a> {
+    point: &'a PointId,
+    value: Option<f64>,
+    quality: Quality,
+    reason: Reason,
+    at_us: i64,
+}
+
+/// The leaf of the values that a gateway's points took together.
+pub fn values_leaf(gateway: &GatewayId) -> String {
+    format!("gateway/{gateway}/values")
+}
+
+/// New values of one gateway in one message.
+pub fn values(gateway: &GatewayId, values: &[(&GatewayId, &PointId, &Latest)]) -> String {
+    #[derive(Serialize)]
+    struct Together<'a> {
+        gateway: &'a GatewayId,
+        ingested_at: String,
+        values: Vec<ValueTogether<'a>>,
+    }
+    let ingested = values.iter().map(|(.., latest)| latest.ingested).max().unwrap_or(At(0));
+    let first = values.first().map_or("", |(_, point, _)| point.as_str());
+    let id = format!("{gateway}/values/{}/{first}", ingested.micros());
+    let together = values.iter().map(|&(_, point, latest)| ValueTogether {
+        point,
+        value: latest.value,
+        quality: latest.quality,
+        reason: latest.reason,
+        at_us: latest.at.micros(),
+    });
+    let data = Together { gateway, ingested_at: clock::text(ingested), values: together.collect() };
+    envelope("point.values", &id, gateway, gateway.as_str(), ingested, data)
+}
+
 /// A gateway's presence.
 pub fn status(gateway: &GatewayId, link: &Link, now: At) -> String {
     let data = json!({

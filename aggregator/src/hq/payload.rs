@@ -89,6 +89,32 @@ pub struct PointValueV1<'a> {
     pub sequence: i64,
 }
 
+/// New values of a gateway's points in one message, as one commit of the store brought them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PointValuesV1<'a> {
+    /// Gateway id.
+    pub gateway: Text<'a>,
+    /// When the newest of them reached headquarters.
+    pub ingested_at: Text<'a>,
+    /// At most 200, each point once; more values of the same commit come in further messages.
+    pub values: Vec<ValueV1<'a>>,
+}
+
+/// One of many values. Unit and names are in the point's descriptor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ValueV1<'a> {
+    /// Point id, unique within its gateway.
+    pub point: Text<'a>,
+    /// In the point's unit; null when there is none to show (quality is then bad).
+    pub value: Option<f64>,
+    /// Trust.
+    pub quality: QualityV1,
+    /// Why not simply good, as in `point.value`.
+    pub reason: Text<'a>,
+    /// Source time in microseconds since 1970.
+    pub at_us: i64,
+}
+
 /// One transition of an alarm (`event`), or its current state (`state`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmV1<'a> {

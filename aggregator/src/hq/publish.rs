@@ -25,6 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Messages made before the next write.
 const MADE_TOGETHER: usize = 50;
+/// Values in one message: some 20 kB, so that an alarm is never far behind.
+const TOGETHER_VALUES_MAX: usize = 200;
+/// Such messages waiting; beyond, new ones are left out and counted. The single values follow.
+const TOGETHER_MAX: usize = 256;
 /// Outbox rows read at once.
 const OUTBOX_READ: i64 = 200;
 /// How long an alarm of a gateway without a catalogue waits for its site path.
@@ -106,6 +110,8 @@ struct Queues {
     states: VecDeque<(String, String)>,
     /// Alarm states are to be read from the store: of all gateways, or of these.
     alarms_due: Option<BTreeSet<GatewayId>>,
+    /// Topic and payload of values that came together.
+    together: VecDeque<(String, String)>,
     values: BTreeMap<(GatewayId, PointId), Latest>,
     look: bool,
     /// States of alarms cleared long ago are to be removed.
@@ -280,6 +286,7 @@ impl Publisher {
         for gateway in news.links {
             self.link(&gateway, queues);
         }
+        self.together(&news.values, queues);
         queues.values.extend(news.values);
         queues.look |= news.outbox;
         if let Some(head) = news.audit {
@@ -289,6 +296,24 @@ impl Publisher {
         if let Some(state) = news.system {
             let payload = event::system(self.instance, state.is_ok(), state.err().as_deref(), clock::now());
             queues.states.push_back((Self::system_topic(), payload));
+        }
+    }
+
+    /// Queues new values, many in one message per gateway.
+    fn together(&self, values: &BTreeMap<(GatewayId, PointId), Latest>, queues: &mut Queues) {
+        let all: Vec<(&GatewayId, &PointId, &Latest)> =
+            values.iter().map(|((gateway, point), latest)| (gateway, point, latest)).collect();
+        for of_gateway in all.chunk_by(|one, other| one.0 == other.0) {
+            let Some((gateway, ..)) = of_gateway.first().copied() else { continue };
+            let Some(path) = self.path(gateway) else { continue };
+            for part in of_gateway.chunks(TOGETHER_VALUES_MAX) {
+                if queues.together.len() >= TOGETHER_MAX {
+                    self.metrics.hq_left_out.inc();
+                    continue;
+                }
+                let topic = event::topic(path, &event::values_leaf(gateway));
+                queues.together.push_back((topic, event::values(gateway, part)));
+            }
         }
     }
 
@@ -407,7 +432,7 @@ impl Publisher {
         }
     }
 
-    /// The most urgent message.
+    /// The most urgent message: alarms, states, values together, single values.
     fn next(&self, queues: &mut Queues, places: &mut Places) -> Option<Message> {
         if let Some(row) = queues.alarms.pop_front() {
             queues.look |= queues.alarms.is_empty();
@@ -417,6 +442,9 @@ impl Publisher {
         }
         if let Some((topic, payload)) = queues.states.pop_front() {
             return Some(Message { topic: topic.into(), payload, retain: true, expiry_s: None, row: None });
+        }
+        if let Some((topic, payload)) = queues.together.pop_front() {
+            return Some(Message { topic: topic.into(), payload, retain: false, expiry_s: None, row: None });
         }
         while let Some(((gateway, point), latest)) = queues.values.pop_first() {
             // Without a site path a value has no place yet; it goes out when the catalogue comes.

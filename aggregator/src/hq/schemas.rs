@@ -2,7 +2,8 @@
 //! AsyncAPI 3 document. Kept in `docs/`, where a test says when they are stale. Pure.
 
 use super::payload::{
-    AlarmV1, AuditHeadV1, CaseStateV1, Envelope, GatewayStatusV1, KpiV1, PointMetaV1, PointValueV1, SystemStatusV1,
+    AlarmV1, AuditHeadV1, CaseStateV1, Envelope, GatewayStatusV1, KpiV1, PointMetaV1, PointValueV1, PointValuesV1,
+    SystemStatusV1,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -21,6 +22,7 @@ fn schema<T: JsonSchema>(settings: &SchemaSettings) -> Value {
 
 const KINDS: &[Kind] = &[
     Kind { name: "point.value", title: "Newest value of a point", schema: schema::<PointValueV1<'static>> },
+    Kind { name: "point.values", title: "New values of a gateway together", schema: schema::<PointValuesV1<'static>> },
     Kind { name: "point.meta", title: "Descriptor of a point", schema: schema::<PointMetaV1<'static>> },
     Kind { name: "alarm.state", title: "Current state of an alarm", schema: schema::<AlarmV1<'static>> },
     Kind { name: "alarm.event", title: "A transition of an alarm", schema: schema::<AlarmV1<'static>> },
@@ -47,6 +49,14 @@ const CHANNELS: &[Channel] = &[
         kind: "point.value",
         retain: true,
         about: "Conflated: the newest value wins. Expires after three periods (MQTT 5, external broker).",
+    },
+    Channel {
+        key: "pointValues",
+        address: "minewatch/v1/hq/{group}/{company}/{mine}/{facility}/gateway/{source}/values",
+        kind: "point.values",
+        retain: false,
+        about: "What one commit brought, before the single values: for those who want all of a site soon. Not \
+            repeated; what was missed is in the single values and in the history of the API.",
     },
     Channel {
         key: "alarmState",

@@ -29,7 +29,11 @@ impl Frame {
         let rgb = if stride == row {
             bytes.get(..row * height)?.to_vec()
         } else {
-            bytes.chunks(stride).take(height).flat_map(|line| line.get(..row)).flatten().copied().collect()
+            let mut rgb = Vec::with_capacity(row * height);
+            for line in bytes.chunks(stride).take(height) {
+                rgb.extend_from_slice(line.get(..row)?);
+            }
+            rgb
         };
         Some(Frame { rgb, width, height, at_ms, arrived: Instant::now() })
     }
