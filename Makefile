@@ -92,7 +92,7 @@ pictures: setup-full build ## take the pictures of every screen in docs/pictures
 
 asyncapi: build ## write docs/asyncapi.json and docs/schemas from the code
 	@target/debug/aggregator asyncapi > docs/asyncapi.json
-	@for name in cloudevent point.value point.meta alarm.state alarm.event case.state gateway.status kpi.10min audit.head system.status; do target/debug/aggregator asyncapi --schema $$name > docs/schemas/$$name.v1.json; done
+	@for name in cloudevent point.value point.values point.meta alarm.state alarm.event case.state gateway.status kpi.10min audit.head system.status; do target/debug/aggregator asyncapi --schema $$name > docs/schemas/$$name.v1.json; done
 	@echo docs/asyncapi.json docs/schemas
 
 clean: ## remove everything that was built

@@ -67,6 +67,7 @@ export type SessionView = { address: string; agent: string; created_at: string; 
 export type SetupBody = { people: (FounderBody)[]; token: string }
 export type ShiftBody = { channel: string | null; from: string; person: string; to: string }
 export type SignInBody = { code: string | null; password: string; person: string; reason: string | null }
+export type SignedOut = { location: string }
 export type SiteOutlineView = { cameras: (CameraView)[]; dam: null | DamView; gateway: string; location: null | LocationView }
 export type SiteView = { en: string | null; path: null | Path; zh: string | null }
 export type StepBody = { cause: string | null; measure: string | null; reason: string | null; revision: number; to: string | null; until: string | null }
@@ -75,7 +76,7 @@ export type StreamView = { closed: boolean; epoch: number; expected: number; exp
 export type SystemView = { broker: BrokerView; disk_free_mb: number | null; instance: string; now: string; software: string; started_at: string; store: StoreView }
 export type TokenBody = { days: number; grants: (GrantView)[]; name: string }
 export type TokenView = { created_at: string; ends_at: string; grants: (GrantView)[]; id: string; name: string; revoked_at: string | null; used_at: string | null }
-export type WayIn = { first_roles: (string)[]; local: string; password_chars_min: number; setup: boolean }
+export type WayIn = { first_roles: (string)[]; local: string; password_chars_min: number; provider: boolean; setup: boolean }
 export type WhyNot = "link_offline" | "link_silent" | "broker_lost" | "store_failing" | "hello_pending" | "missing"
 
 /** What a GET of each route answers. */

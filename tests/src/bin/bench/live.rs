@@ -86,6 +86,7 @@ fn catalogue() -> Record {
         part: 0,
         parts: 1,
         points: Vec::new(),
+        outline: None,
     })
 }
 
