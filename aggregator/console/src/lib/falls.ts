@@ -10,9 +10,6 @@ export function fallsOf(journal: readonly AlarmView[]): AlarmView[] {
     .toSorted((a, b) => b.at.localeCompare(a.at) || b.revision - a.revision)
 }
 
-/** A fall on the level stays at orange: it may be a slip somebody got up from. */
-export const nearMiss = (fall: AlarmView): boolean => parseLevel(fall.level) !== 'red'
-
 export type Review = 'true' | 'false' | 'drill'
 
 /**
