@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { formatAge, formatLimit, formatTime, formatValue, shortHash } from '../src/lib/format'
+import { formatAge, formatLimit, formatTime, formatValue, setZone, shortHash, zoneName } from '../src/lib/format'
 
 it('shows values with decimals that fit what they are compared with', () => {
   expect([1.5796, 41.2, 118.424, 1234.56, -0.0001, 0].map((v) => formatValue(v))).toEqual(['1.580', '41.20', '118.42', '1234.6', '0.000', '0.000'])
@@ -29,4 +29,16 @@ it('adds the date to a time that is not today', () => {
 it('cuts hashes', () => {
   expect(shortHash('sha256:9f3c71d2a84be055')).toBe('9f3c71d2a84b')
   expect(shortHash(null)).toBe('—')
+})
+
+it('shows the time of the site, whatever this computer thinks', () => {
+  const now = Date.parse('2026-11-25T12:00:00Z')
+  setZone(8)
+  expect(zoneName(now)).toBe('UTC+8')
+  expect(formatTime('2026-11-25T15:59:58Z', now)).toBe('23:59:58')
+  expect(formatTime('2026-11-25T16:00:00Z', now)).toBe('11-26 00:00:00')
+  expect(formatTime('2026-12-31T16:00:00Z', now)).toBe('2027-01-01 00:00:00')
+  setZone(-3.5)
+  expect(zoneName(now)).toBe('UTC-3:30')
+  setZone(null)
 })

@@ -39,16 +39,44 @@ export function formatAge(ms: number, lang: Lang): string {
 
 const pad = (n: number): string => String(n).padStart(2, '0')
 
-/** Local time of day, with the date when it is not today and the year when it is not this one. */
+/** Hours east of UTC that times are shown in; `null`: those of this computer. */
+let zoneH: number | null = null
+
+/** The sites' own zone, where they share one: a night shift at the mine is a night shift here. */
+export function setZone(hours: number | null): void {
+  zoneH = hours
+}
+
+/** `UTC+8`, `UTC-3:30`: the zone of every time on the page. */
+export function zoneName(nowMs: number): string {
+  const minutes = zoneH === null ? -new Date(nowMs).getTimezoneOffset() : Math.round(zoneH * 60)
+  const rest = Math.abs(minutes) % 60
+  return `UTC${minutes < 0 ? '-' : '+'}${Math.floor(Math.abs(minutes) / 60)}${rest === 0 ? '' : `:${pad(rest)}`}`
+}
+
+export interface Wall {
+  year: number
+  date: string
+  time: string
+}
+
+/** What a clock on the wall of the site shows. */
+export function wallClock(ms: number): Wall {
+  const at = new Date(zoneH === null ? ms : ms + zoneH * 3_600_000)
+  const [year, month, day, hour, minute, second] =
+    zoneH === null
+      ? [at.getFullYear(), at.getMonth(), at.getDate(), at.getHours(), at.getMinutes(), at.getSeconds()]
+      : [at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate(), at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()]
+  return { year, date: `${pad(month + 1)}-${pad(day)}`, time: `${pad(hour)}:${pad(minute)}:${pad(second)}` }
+}
+
+/** Time of day, with the date when it is not today and the year when it is not this one. */
 export function formatTime(iso: string | null | undefined, nowMs: number): string {
   const ms = iso ? Date.parse(iso) : NaN
   if (Number.isNaN(ms)) return '—'
-  const at = new Date(ms)
-  const now = new Date(nowMs)
-  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`
-  if (at.toDateString() === now.toDateString()) return time
-  const day = `${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${time}`
-  return at.getFullYear() === now.getFullYear() ? day : `${at.getFullYear()}-${day}`
+  const [at, now] = [wallClock(ms), wallClock(nowMs)]
+  if (at.year !== now.year) return `${at.year}-${at.date} ${at.time}`
+  return at.date === now.date ? at.time : `${at.date} ${at.time}`
 }
 
 /** Configuration hashes are long; twelve characters tell two apart. */

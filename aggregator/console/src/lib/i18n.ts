@@ -193,6 +193,7 @@ const zh = {
   'gap.store_restored': '总部存储曾回退',
   'gap.overload': '采集过载',
 
+  'foot.zone': '时间',
   'foot.server': '汇聚服务器',
   'foot.store': '存储',
   'foot.broker': '消息代理',
@@ -392,6 +393,7 @@ const en: Record<Key, string> = {
   'gap.store_restored': 'headquarters store went back',
   'gap.overload': 'overload',
 
+  'foot.zone': 'Times in',
   'foot.server': 'Aggregator',
   'foot.store': 'Store',
   'foot.broker': 'Broker',

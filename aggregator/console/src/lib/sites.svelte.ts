@@ -1,5 +1,6 @@
 /** Outlines of the sites: where they stand, their dams, their cameras. Asked once, and again for a new gateway. */
 import { ApiError } from './api'
+import { setZone } from './format'
 import { named } from './lang.svelte'
 import { live } from './live.svelte'
 import type { DamView, SiteOutlineView } from './openapi'
@@ -24,6 +25,8 @@ class Sites {
         if (!answer.ok) throw new ApiError(answer.status, `HTTP ${answer.status}`)
         this.list = (await answer.json()) as SiteOutlineView[]
         this.loaded = true
+        const zones = new Set(this.list.flatMap((site) => (site.dam ? [site.dam.utc_offset_h] : [])))
+        setZone(zones.size === 1 ? ([...zones][0] ?? null) : null)
         this.error = null
       })
       .catch((error: unknown) => (this.error = error))

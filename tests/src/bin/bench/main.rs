@@ -6,6 +6,7 @@
 
 mod alarms;
 mod cameras;
+mod console;
 mod gateway;
 mod ingest;
 mod live;
@@ -39,6 +40,11 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["alarm_query_p99_ms_postgres"], run: alarms::postgres },
     Group { metrics: &["alarm_to_console_p99_ms"], run: live::alarms },
     Group { metrics: &["sse_streams_held"], run: live::streams },
+    Group {
+        metrics: &["console_first_paint_ms", "console_raise_to_visible_p95_ms", "console_scroll_frame_p95_ms"],
+        run: console::page,
+    },
+    Group { metrics: &["trend_day_100k_p95_ms"], run: console::trend },
     Group { metrics: &["vision_vs_bare_ort"], run: cameras::chain },
     Group { metrics: &["cameras_on_2_cores", "camera_rss_mb"], run: cameras::load },
     Group { metrics: &["fall_to_hq_p99_s"], run: cameras::latency },
