@@ -119,6 +119,28 @@ export async function rights(checks, browser, { viewer, other }) {
   await foreign.context.close()
 }
 
+/** Everything that was seen is acknowledged at once, but for red. */
+export async function bulkNeverRed(checks, page) {
+  const before = await standing(page)
+  const open_ = (rows, red) => rows.filter((row) => (row.level === 'red') === red && row.handling && !row.handling.acked && !row.handling.kept_back)
+  await show(page, screen('alarms'))
+  await page.evaluate(() => (location.hash = '#/alarms'))
+  await page.setViewportSize({ width: 1440, height: 3_200 })
+  await page.locator('[data-testid=annunciator] [data-alarm]').first().waitFor()
+  checks.check('a red row cannot be marked', (await page.locator('[data-level=red] input[type=checkbox]:not([disabled])').count()) === 0)
+  await page.getByRole('button', { name: '勾选已看到的（不含红色）' }).click()
+  const bulk = page.locator('[data-testid=bulk]')
+  const marked = Number(/\d+/.exec(await bulk.innerText())?.[0] ?? 0)
+  if (marked > 0) {
+    await bulk.click()
+    await checks.eventually('seen rows are acknowledged together', async () => /已确认 \d+ 条/.test(await page.locator('[data-testid=said]').innerText()))
+  }
+  const after = new Map((await standing(page)).map((row) => [keyOf(row), row]))
+  const red = open_(before, true).filter((row) => after.get(keyOf(row))?.handling.acked && after.get(keyOf(row)).level === 'red')
+  checks.check('and no red one with them', red.length === 0, red.map(keyOf).join(' '))
+  await page.setViewportSize({ width: 1440, height: 900 })
+}
+
 /** The fall's card has its clip, the clip plays, and a person says what it was. */
 export async function fallWithClip(checks, page) {
   await show(page, screen('cameras'))

@@ -1,7 +1,7 @@
 // Every screen of a running demonstration in a real browser: `demo.py --then 'node …/e2e/screens.mjs'`.
 // Light and dark with axe, 390 px, English, keyboard, rights, and the loop from alarm to closed case.
 import { axe, Checks, launch, openPage, unroll } from './browser.mjs'
-import { closeCase, fallWithClip, keyboardOnly, rights, staleRefused, twoInStep } from './flows.mjs'
+import { bulkNeverRed, closeCase, fallWithClip, keyboardOnly, rights, staleRefused, twoInStep } from './flows.mjs'
 import { BASE, FALL, FIRST, hire, SCREENS, show, signIn } from './signed.mjs'
 import { cutAndResume } from './cut.mjs'
 
@@ -66,6 +66,7 @@ try {
   await twoInStep(checks, browser, page, second)
   await keyboardOnly(checks, browser, second)
   await rights(checks, browser, { viewer, other })
+  await bulkNeverRed(checks, page)
   if (FALL) await fallWithClip(checks, page)
   else console.log('skip a fall with its clip: no pose model or ONNX Runtime here')
   await closeCase(checks, browser, page, second)

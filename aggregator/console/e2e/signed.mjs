@@ -20,6 +20,7 @@ export const SCREENS = [
   { name: 'wall', hash: '#/wall?hold=1', ready: '[data-count]' },
   { name: 'admin', hash: '#/admin', ready: '#channels-title' },
   { name: 'report', hash: '#/report/gw-demo', ready: '[data-made=true]' },
+  { name: 'start', hash: '#/start', ready: '[data-testid=heard]' },
   { name: 'people', hash: '#people', ready: '[data-person]' },
   { name: 'audit', hash: '#audit', ready: 'tbody tr' },
   { name: 'account', hash: '#account', ready: '[data-session]' },
