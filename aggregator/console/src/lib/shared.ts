@@ -30,6 +30,7 @@ export class SharedStream {
   #stream: Stream | null = null
   #channel: BroadcastChannel | null = null
   #release: (() => void) | null = null
+  #waiting: AbortController | null = null
   #lastId = ''
   #heard = 0
   #state: LinkState = { phase: 'connecting', since: 0 }
@@ -52,16 +53,22 @@ export class SharedStream {
     this.#say({ kind: 'hello' })
     this.#heard = Date.now()
     this.#timer = setInterval(() => this.#watch(), LOOK_MS)
-    void navigator.locks.request(NAME, () => {
-      this.#read()
-      return new Promise<void>((done) => (this.#release = done))
-    })
+    this.#waiting = new AbortController()
+    // Ends when we stop: granted, by the release; still waiting, by the signal.
+    navigator.locks
+      .request(NAME, { signal: this.#waiting.signal }, () => {
+        this.#read()
+        return new Promise<void>((done) => (this.#release = done))
+      })
+      .catch(() => undefined)
   }
 
   stop(): void {
     clearInterval(this.#timer)
     this.#stream?.stop()
     this.#stream = null
+    this.#waiting?.abort()
+    this.#waiting = null
     this.#release?.()
     this.#release = null
     this.#channel?.close()
@@ -110,6 +117,8 @@ export class SharedStream {
     // A second reader cannot be, while the lock is held; its last words may still arrive.
     if (this.#stream) return
     this.#heard = Date.now()
+    // We took the link for lost, asleep perhaps; whoever reads it says how it is.
+    if (this.#state.phase === 'lost' && word.kind !== 'state') this.#say({ kind: 'hello' })
     if (word.kind === 'message') {
       if (word.message.id !== '') this.#lastId = word.message.id
       this.#options.onMessage(word.message)
