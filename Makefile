@@ -52,7 +52,7 @@ lint: ## formatting and lints, warnings are errors
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 
 console-tests: ## type check and unit tests of the console
-	@cd $(CONSOLE) && npm test --silent
+	@cd $(CONSOLE) && npm run --silent check && npm test --silent
 
 rust-tests: ## only the Rust tests; FILTER=name narrows
 	@deploy/cargo-test.sh $(FILTER)
