@@ -25,7 +25,7 @@ async function shoot(page, name, full = false) {
 async function all(theme, query, names, suffix) {
   const { context, page } = await openPage(browser, BASE, { theme, width: WIDTH, height: HEIGHT, query })
   await signIn(page, FIRST)
-  for (const screen of SCREENS.filter((one) => names === null || names.includes(one.name))) {
+  for (const screen of SCREENS.filter((one) => one.picture !== false && (names === null || names.includes(one.name)))) {
     await show(page, screen)
     if (screen.name === 'cameras' && FALL) await page.locator('[data-clips]:not([data-clips=none])').first().waitFor({ timeout: 20_000 }).catch(() => undefined)
     if (screen.name === 'dam') await page.locator('[data-outlook=abstain], [data-outlook=failure]').first().waitFor({ timeout: 20_000 })

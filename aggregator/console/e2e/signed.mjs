@@ -15,6 +15,7 @@ export const SCREENS = [
   { name: 'trends', hash: '#/trends?p=gw-demo/pond.level,gw-demo/pz13.level&range=1h', ready: '[data-testid=chart] canvas' },
   { name: 'cameras', hash: '#/cameras', ready: '[data-camera]' },
   { name: 'cases', hash: '#/cases', ready: '[data-case]' },
+  { name: 'business', hash: '#/business', ready: '[data-testid=warnings]', picture: false },
   { name: 'gateways', hash: '#/gateways', ready: '[data-gateway]' },
   { name: 'kpi', hash: '#/kpi', ready: '[data-target]' },
   { name: 'wall', hash: '#/wall?hold=1', ready: '[data-count]' },

@@ -75,5 +75,6 @@ it('draws of ten thousand rows only those around the window', () => {
 
 it('takes an alarm id apart at its last dot', () => {
   expect(partsOf('pz-03.level.threshold')).toEqual({ subject: 'pz-03.level', kind: 'threshold' })
+  expect(provisional({ gateway: 'r', alarm: 'p01.ff', level: 'red', at: '1', kind: 'procurement_risk' }, '').domain).toBe('procurement')
   expect(provisional({ gateway: 'g', alarm: 'c.camera_health', level: 'yellow', at: '1' }, '').domain).toBe('fall')
 })

@@ -23,7 +23,7 @@ it('knows a word for every name the wire uses today', () => {
   const wire = {
     reason: ['none', 'out_of_range', 'rate_of_change', 'spike', 'stuck', 'stale', 'sentinel', 'status_bit', 'timeout', 'modbus_exception', 'link_down', 'decode_fault', 'clock_step', 'not_finite', 'desync', 'drift', 'common_mode', 'manual_mismatch', 'inconsistent', 'input_missing', 'out_of_domain'],
     gap: ['power_off', 'device_down', 'spool_full', 'disk_full', 'spool_damaged', 'store_restored', 'overload'],
-    kind: ['threshold', 'rate', 'device_down', 'siren_readback', 'link_down', 'spool', 'clock', 'fall', 'camera_health', 'item', 'pond', 'instrument'],
+    kind: ['threshold', 'rate', 'device_down', 'siren_readback', 'link_down', 'spool', 'clock', 'fall', 'camera_health', 'item', 'pond', 'instrument', 'credit_risk', 'procurement_risk', 'treasury_risk', 'legal_risk'],
   } as const
   for (const group of ['reason', 'gap', 'kind'] as const) {
     for (const name of wire[group]) {

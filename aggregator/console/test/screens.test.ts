@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { choose } from '../src/lib/annunciator'
+import { evidenceOf, parseTrace, sentenceOf, unitsBelow, within } from '../src/lib/business'
 import { boardOf, columnOf } from '../src/lib/board'
 import { itemRows, pondLevel } from '../src/lib/dam'
 import { fallsOf, reviewSteps } from '../src/lib/falls'
@@ -169,5 +171,31 @@ describe('a report', () => {
     expect(one('2026-09-01T00:00:00Z', null)).toBe(true)
     expect(one('2026-09-01T00:00:00Z', '2026-10-01T00:00:00Z')).toBe(false)
     expect(one('2026-12-02T00:00:00Z', null)).toBe(false)
+  })
+})
+
+describe('business warnings', () => {
+  const row = (alarm: string, org: string, level: string, domain = 'procurement') => ({ gateway: 'risk-1', alarm, level, at: '1', org, domain, handling: null }) as never
+  const rows = [row('p01.a', 'group/copper/mine-1', 'red'), row('p01.b', 'group/copper/mine-2', 'blue'), row('c02.c', 'group/trade', 'yellow', 'credit')]
+  it('are drilled from the group to the unit', () => {
+    expect(unitsBelow(rows, '').map((unit) => [unit.org, unit.total, unit.worst])).toEqual([['group', 3, 'red']])
+    expect(unitsBelow(rows, 'group').map((unit) => unit.org)).toEqual(['group/copper', 'group/trade'])
+    expect(unitsBelow(rows, 'group/copper/mine-1')).toEqual([])
+    expect(rows.filter((one) => within(one, 'group/cop'))).toEqual([])
+  })
+  it('stay out of the alarms to handle until their domain is asked for', () => {
+    expect(choose(rows, {}, () => '')).toEqual([])
+    expect(choose(rows, { domain: 'credit' }, () => '').length).toBe(1)
+  })
+  it('say their sentence in the language of the page', () => {
+    expect(sentenceOf('中标人与采购人同址 | winner shares an address', 'zh')).toBe('中标人与采购人同址')
+    expect(sentenceOf('中标人与采购人同址 | winner shares an address', 'en')).toBe('winner shares an address')
+    expect(sentenceOf('no bar', 'zh')).toBe('no bar')
+  })
+  it('lead to the records their rule saw, each once', () => {
+    const seen = { kind: 'tender', key: 'T-7', known_at_us: 1 }
+    const trace = parseTrace({ of: 'and', value: 'true', from: [{ of: 'count', value: '3', rows: [seen, seen] }, { of: 'x', value: '?', rows: [seen] }] })
+    expect(trace && evidenceOf(trace)).toEqual([{ kind: 'tender', key: 'T-7' }])
+    expect(parseTrace({ version: 1, root: {} })).toBeNull()
   })
 })

@@ -52,7 +52,7 @@ class Annunciator {
     return true
   }
 
-  #alarm(rows: Map<string, AnnunciatorRow>, said: { gateway: string; alarm: string; level: Level; at: string }): boolean {
+  #alarm(rows: Map<string, AnnunciatorRow>, said: { gateway: string; alarm: string; level: Level; at: string; kind?: string }): boolean {
     const key = rowKey(said)
     const level = parseLevel(said.level)
     this.#soon()

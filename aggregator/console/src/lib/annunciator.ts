@@ -4,6 +4,7 @@
  * Invariants: unacknowledged red stands first, whatever else is there; red is never acknowledged in
  * bulk, and nothing is that was not seen; a silenced alarm makes no sound but is not acknowledged.
  */
+import { isBusiness } from './business'
 import { rank, type Level, type Warning } from './levels'
 import type { AnnunciatorRow, Handling } from './work'
 
@@ -46,7 +47,8 @@ export function choose(rows: Iterable<AnnunciatorRow>, choice: Choice, nameOf: (
   for (const row of rows) {
     if (rank(row.level) < least) continue
     if (choice.gateway && row.gateway !== choice.gateway) continue
-    if (choice.domain && row.domain !== choice.domain) continue
+    // The business side is a queue of its own, shown when it is asked for.
+    if (choice.domain ? row.domain !== choice.domain : isBusiness(row.domain)) continue
     if (text && !`${rowKey(row)} ${nameOf(row)}`.toLowerCase().includes(text)) continue
     chosen.push(row)
   }
@@ -68,7 +70,7 @@ export function soundOf(rows: Iterable<AnnunciatorRow>): Warning | null {
     if (row.level === 'normal' || !isUnacked(row) || isHeld(row) || row.handling?.silenced) continue
     if (row.handling && row.handling.process !== 'active') continue
     // Falls of people sound; warnings of the business side are a queue without sound.
-    if (['credit', 'procurement', 'treasury', 'legal'].includes(row.domain)) continue
+    if (isBusiness(row.domain)) continue
     if (worst === null || rank(row.level) > rank(worst)) worst = row.level
   }
   return worst
@@ -81,9 +83,10 @@ export function windowOf(count: number, top: number, height: number, row: number
 }
 
 /** A row before headquarters has said how it is handled: shown at once, as unacknowledged. */
-export function provisional(alarm: { gateway: string; alarm: string; level: Level; at: string }, org: string): AnnunciatorRow {
-  const { kind } = partsOf(alarm.alarm)
-  const domain = kind === 'fall' || kind === 'camera_health' ? 'fall' : ['link_down', 'spool', 'clock'].includes(kind) ? 'link' : 'dam'
+export function provisional(alarm: { gateway: string; alarm: string; level: Level; at: string; kind?: string }, org: string): AnnunciatorRow {
+  const kind = alarm.kind ?? partsOf(alarm.alarm).kind
+  const business = kind.replace(/_risk$/, '')
+  const domain = isBusiness(business) ? business : kind === 'fall' || kind === 'camera_health' ? 'fall' : ['link_down', 'spool', 'clock'].includes(kind) ? 'link' : 'dam'
   return { gateway: alarm.gateway, alarm: alarm.alarm, level: alarm.level, at: alarm.at, org, domain, handling: null }
 }
 

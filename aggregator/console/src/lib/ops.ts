@@ -2,6 +2,7 @@
 import type { Params } from './i18n'
 import { ApiError, BACKGROUND, TIMEOUT_MS } from './api'
 import { partsOf } from './annunciator'
+import { isBusinessKind, sentenceOf } from './business'
 import { language, named, word } from './lang.svelte'
 import { live } from './live.svelte'
 import { keyOf } from './model'
@@ -52,6 +53,7 @@ export function sentence(error: unknown): string {
 /** The name of an alarm: of its point, its item, or what it is. */
 export function alarmName(row: { gateway: string; alarm: string }): string {
   const known = live.model.alarms.get(keyOf(row.gateway, row.alarm))
+  if (known && isBusinessKind(known.kind)) return sentenceOf(known.why, language.current)
   const { subject, kind } = partsOf(row.alarm)
   const point = live.model.points.get(keyOf(row.gateway, subject))
   const own = known?.name?.zh || known?.name?.en ? named(known.name, subject) : null

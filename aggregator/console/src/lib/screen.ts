@@ -1,6 +1,6 @@
 /** The screen an address names. Pure. */
 export const SCREENS = [
-  'live', 'alarms', 'map', 'dams', 'trends', 'cameras', 'cases', 'gateways', 'kpi', 'wall', 'admin', 'report', 'people', 'audit', 'account', 'start',
+  'live', 'alarms', 'map', 'dams', 'trends', 'cameras', 'cases', 'business', 'gateways', 'kpi', 'wall', 'admin', 'report', 'people', 'audit', 'account', 'start',
 ] as const
 export type ScreenName = (typeof SCREENS)[number]
 
