@@ -34,7 +34,7 @@ impl Store {
         for row in &rows {
             let Ok(gateway) = GatewayId::parse(&row.text(0)?) else { continue };
             let read = serde_json::from_str::<Catalogue>(&row.text(1)?).ok().and_then(|part| part.outline);
-            found.extend(read.map(|outline| (gateway, outline)));
+            found.extend(read.map(|outline| (gateway, *outline)));
         }
         Ok(found)
     }

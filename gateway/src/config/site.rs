@@ -402,7 +402,7 @@ pub fn catalogue(site: &SiteConfig) -> Vec<Catalogue> {
             part,
             parts: count,
             points,
-            outline: (part == 0).then(|| outline(site)),
+            outline: (part == 0).then(|| Box::new(outline(site))),
         })
         .collect()
 }

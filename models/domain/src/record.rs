@@ -392,7 +392,7 @@ pub struct Catalogue {
     pub points: Vec<CataloguePoint>,
     /// What the site looks like; only in the first part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outline: Option<crate::SiteOutline>,
+    pub outline: Option<Box<crate::SiteOutline>>,
 }
 
 impl Catalogue {
