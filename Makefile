@@ -10,7 +10,7 @@ STEP = @printf '\033[36m[%4ss]\033[0m %s\n' "$$(( $$(date +%s) - $(BEGAN) ))"
 BEGAN := $(shell date +%s)
 CONSOLE := aggregator/console
 
-.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak fall-eval clean openapi asyncapi pictures deny dam-eval dam-score
+.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak fall-eval clean openapi asyncapi pictures deny package package-test release audit dam-eval dam-score
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -59,6 +59,20 @@ rust-tests: ## only the Rust tests; FILTER=name narrows
 
 deny: ## licences, sources and advisories (needs cargo-deny and network)
 	@cargo deny check
+
+audit: ## cargo deny and npm audit (needs cargo-deny and network)
+	@cargo deny check
+	@cd $(CONSOLE) && npm audit --omit=dev --audit-level=moderate
+
+package: setup ## Debian packages of gateway and aggregator in target/packages (PROFILE=release)
+	@[ -n "$(SKIP_BUILD)" ] || cargo build $(if $(filter debug,$(PROFILE)),,--release) --workspace --bins
+	@deploy/package.sh $(or $(PROFILE),release)
+
+package-test: ## install, enrol, run, upgrade, remove and purge the packages in a clean Debian 12 root (needs root)
+	@deploy/package-test.sh
+
+release: setup ## programs, packages, SBOM, licences, checksums, signature (RELEASE_KEY=file) in target/release-VERSION
+	@deploy/release.sh
 
 bench: setup ## measure; ONLY=name runs one measurement
 	@cargo build --release --workspace --bins

@@ -62,6 +62,7 @@ needs_full() {
 libmodbus-dev  test -e /usr/include/modbus/modbus.h
 mosquitto      test -x /usr/sbin/mosquitto
 mosquitto-clients command -v mosquitto_sub
+victoria-metrics test -x /usr/bin/victoria-metrics
 socat          command -v socat
 postgresql     ls /usr/lib/postgresql/*/bin/initdb
 chromium       command -v chromium

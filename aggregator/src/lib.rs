@@ -6,12 +6,14 @@
 
 pub mod api;
 pub mod audit;
+pub mod backup;
 pub mod broker;
 pub mod clock;
 pub mod config;
 pub mod evidence;
 pub mod handling;
 pub mod hq;
+pub mod identity;
 pub mod ingest;
 pub mod live;
 pub mod metrics;
@@ -24,6 +26,7 @@ pub mod regulator;
 pub mod risk;
 pub mod rules;
 pub mod run;
+pub mod sink;
 pub mod sparkplug;
 pub mod store;
 pub mod system;

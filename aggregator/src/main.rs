@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use minewatch_aggregator::{api, audit, broker, config::Config, hq, pack, procurement, run};
+use minewatch_aggregator::identity::command as identity;
+use minewatch_aggregator::{api, audit, backup, broker, config::Config, hq, pack, procurement, run};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,6 +58,15 @@ enum Command {
         #[arg(long)]
         evidence: Option<PathBuf>,
     },
+    /// Copy the store while it runs, as it is at one moment, into a new folder.
+    Backup(backup::Backup),
+    /// Put a backup back into an empty store.
+    Restore(backup::Restore),
+    /// Check a backup: hash, readable to its end, counts.
+    Verify {
+        /// Folder of the backup.
+        from: PathBuf,
+    },
     /// Print the OpenAPI description.
     Openapi,
     /// Print the AsyncAPI description of the headquarters topics, or one of its JSON Schemas.
@@ -65,6 +75,11 @@ enum Command {
         #[arg(long)]
         schema: Option<String>,
     },
+    /// Certificates of gateways and of headquarters.
+    #[command(subcommand)]
+    Ca(identity::CaCommand),
+    /// A one-time code by which a gateway gets its certificate.
+    EnrolCode(identity::EnrolCode),
     /// Notification channels.
     Notify {
         #[command(subcommand)]
@@ -154,6 +169,17 @@ fn main() -> ExitCode {
             Ok(config) => run::notify_test(&config, &channel),
             Err(code) => return code,
         },
+        Command::Backup(asked) => match load(Some(asked.config())) {
+            Ok(config) => backup::backup(&asked, &config),
+            Err(code) => return code,
+        },
+        Command::Restore(asked) => match load(Some(asked.config())) {
+            Ok(config) => backup::restore(&asked, &config),
+            Err(code) => return code,
+        },
+        Command::Verify { from } => backup::verify(&from),
+        Command::Ca(command) => identity::run(command),
+        Command::EnrolCode(asked) => identity::enrol_code(&asked),
         Command::Asyncapi { schema } => hq::print_contract(schema.as_deref()),
         Command::Procurement(command) => procurement::run(&command),
         Command::Openapi => {

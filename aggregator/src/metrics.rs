@@ -71,6 +71,11 @@ metrics! {
     regulator_failures: Counter = Counter::default(), "regulator_failures", "Deliveries that failed and are tried again";
     hq_left_out: Counter = Counter::default(), "hq_left_out", "Messages of values together that were left out because the broker was slow; the single values follow";
     hq_refused: Counter = Counter::default(), "hq_refused", "Headquarters messages that the broker refused or would not take";
+    sink_points: Counter = Counter::default(), "sink_points", "Readings taken by the time-series database";
+    sink_dropped: Counter = Counter::default(), "sink_dropped", "Readings left out because the time-series database was away for too long, or refused them";
+    sink_failures: Counter = Counter::default(), "sink_failures", "Requests to the time-series database that failed and are made again";
+    certificates_ending: Gauge = Gauge::default(), "certificates_ending", "Names whose newest certificate ends within 30 days";
+    certificate_seconds_min: Gauge = Gauge::default(), "certificate_seconds_min", "Seconds until the first of the newest certificates ends; 0 where none is known, negative after its end";
     gateways_silent: Gauge = Gauge::default(), "gateways_silent", "Gateways not heard";
     streams_open: Gauge = Gauge::default(), "streams_open", "Open event streams";
 }

@@ -105,7 +105,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     let (address, listening) = connect_broker(&config, &metrics).await?;
 
     let (live, board, health) = (Live::new(instance >> 11), Board::default(), Health::working());
-    let identities = Identities::open(&config, &store).await?;
+    let identities = Identities::open(&config, &store, &metrics).await?;
     let sites = recall(&store, &live).await.context("reading the store")?;
     let ((acks, ack_queue), heard_by) = (Acks::new(instance, metrics.clone()), metrics.clone());
     let ((inputs, inbox), (orders, order_inbox)) = (mpsc::channel(INPUTS_MAX), mpsc::channel(ORDERS_MAX));
@@ -123,6 +123,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         metrics: metrics.clone(),
     };
     let shared = Arc::new(Mutex::new(sites.clone()));
+    let (feed, sink) = config.sink.as_ref().map(|sink| crate::sink::open(sink, &metrics)).transpose()?.unzip();
     let publisher = Publisher {
         properties: listening.is_none(),
         address: address.clone(),
@@ -136,10 +137,17 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         sites,
         rules: Arc::clone(&config.rules),
     };
-    let outward = Outward::new(&config, (&store, &heard_by, &live), (&shared, &address), instance);
+    let outward = Outward::new(&config, (&store, &heard_by, &live), (&shared, &address), (instance, sink));
     let audit_board = board.clone();
-    let told =
-        Told { acks, live: live.clone(), board, metrics: metrics.clone(), health: health.clone(), sites: shared };
+    let told = Told {
+        acks,
+        live: live.clone(),
+        board,
+        metrics: metrics.clone(),
+        health: health.clone(),
+        sites: shared,
+        sink: feed,
+    };
     let writer = Writer::new(Committer::new(store.clone(), Arc::clone(&config.rules)), told, started);
     let at = (instance, started, address.url(), listening.is_some());
     let api = identities.api(&config, (&store, &live, &health, &metrics), orders, at)?;

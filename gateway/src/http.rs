@@ -43,6 +43,8 @@ pub struct Page {
     pub started: At,
     /// Where people act.
     pub desk: Desk,
+    /// The certificate shown to the broker; its end is a metric.
+    pub certificate: Option<std::path::PathBuf>,
 }
 
 /// Serves until `stop`.
@@ -186,6 +188,11 @@ async fn metrics(State(page): State<Arc<Page>>) -> Response {
         }
     }
     vision_metrics(&page.vision.borrow(), &mut out);
+    if let Some(identity) = page.certificate.as_deref().and_then(crate::enrol::Identity::beside) {
+        let left = (identity.ends_us - clock::wall().micros()) / 1_000_000;
+        let name = "minewatch_gateway_certificate_seconds";
+        let _ = writeln!(out, "# HELP {name} seconds until the certificate ends\n# TYPE {name} gauge\n{name} {left}");
+    }
     let _ = writeln!(
         out,
         "# TYPE minewatch_gateway_start_time_seconds gauge\nminewatch_gateway_start_time_seconds {}",

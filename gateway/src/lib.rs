@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod enrol;
 pub mod evaluate;
 pub mod http;
 pub mod instrument;

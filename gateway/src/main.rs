@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use minewatch_gateway::qualify::Moment;
 use minewatch_gateway::site::{AlarmBook, Site};
-use minewatch_gateway::{clock, config, decode, evaluate, people, probe, replay, run, vision};
+use minewatch_gateway::{clock, config, decode, enrol, evaluate, people, probe, replay, run, vision};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,6 +56,10 @@ enum Command {
     /// The vision process: started by `run` for a site with cameras.
     #[command(hide = true, disable_help_flag = true)]
     Vision(vision::Arguments),
+    /// Get this gateway's certificate from headquarters with a one-time code.
+    Enrol(enrol::EnrolArgs),
+    /// Get the next certificate when a third of the present one's time is left.
+    Renew(enrol::RenewArgs),
     /// Run the dam model's forecasts on measured series.
     #[command(subcommand)]
     Evaluate(Box<evaluate::Evaluate>),
@@ -78,6 +82,8 @@ fn main() -> ExitCode {
         Command::Evaluate(what) => return evaluate::run(&what),
         Command::Replay(args) => return replay::run(&args),
         Command::Run { site, print_ready } => block_on(run::run(&site, print_ready)),
+        Command::Enrol(args) => block_on(enrol::enrol(&args)),
+        Command::Renew(args) => block_on(enrol::renew(&args)),
         Command::Probe(args) => block_on(probe::probe(*args)),
     };
     match outcome {

@@ -13,6 +13,7 @@ pub mod cameras;
 pub mod certs;
 pub mod forge;
 pub mod gateway;
+pub mod identity;
 pub mod idp;
 pub mod ledger;
 pub mod peers;

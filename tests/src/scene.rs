@@ -79,7 +79,9 @@ impl Scene {
             true => Some(Mosquitto::start(&folder).await?),
             false => None,
         };
-        let external = broker.as_ref().map(|broker| (format!("mqtt://127.0.0.1:{}", broker.port()), String::new()));
+        // Of the broker in `setup` only the further keys count: the scene starts its own.
+        let more = setup.broker.as_ref().map(|(_, more)| more.clone()).unwrap_or_default();
+        let external = broker.as_ref().map(|broker| (format!("mqtt://127.0.0.1:{}", broker.port()), more));
         let setup = Setup { store_url: plan.store_url.clone(), broker: external, ..setup.clone() };
         let aggregator = Aggregator::start(&folder, &setup).await?;
         let broker_port = broker.as_ref().map(Mosquitto::port).or(aggregator.mqtt_port()).context("broker port")?;

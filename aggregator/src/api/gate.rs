@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The other end of the connection; the server puts it into each request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Remote(pub(super) SocketAddr);
+pub(crate) struct Remote(pub(crate) SocketAddr);
 
 /// Polling by an open page, not a sign of life of a person.
 const BACKGROUND: &str = "x-minewatch-background";
@@ -50,7 +50,7 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// The caller's address: the connection's, or what the configured proxy says about it.
-fn peer(headers: &HeaderMap, remote: Option<IpAddr>, policy: &Policy) -> Peer {
+pub(crate) fn peer(headers: &HeaderMap, remote: Option<IpAddr>, policy: &Policy) -> Peer {
     let said = || text(headers, "x-forwarded-for").and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
     let address = match remote {
         Some(remote) if policy.proxy == Some(remote) => said().or(Some(remote)),

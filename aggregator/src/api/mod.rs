@@ -28,6 +28,7 @@ mod stream;
 pub mod types;
 pub mod view;
 
+pub(crate) use gate::{Remote, peer};
 pub use serve::serve;
 
 use crate::evidence::{self, EvidenceGate};
@@ -78,6 +79,8 @@ pub struct Api {
     pub notify: Arc<crate::notify::NotifyConfig>,
     /// Clips and snapshots, where they are taken.
     pub evidence: Option<EvidenceGate>,
+    /// Certificates for gateways, where they are given.
+    pub identity: Option<crate::identity::Gate>,
     /// Who may what.
     pub people: People,
     /// Where gateways stand.
@@ -289,6 +292,10 @@ pub fn router(api: Api) -> Router {
     let open = match &api.evidence {
         Some(gate) => Router::new().merge(evidence::upload_routes(gate.clone())),
         None => Router::new(),
+    };
+    let open = match &api.identity {
+        Some(gate) => open.merge(crate::identity::routes(gate.clone())),
+        None => open,
     };
     read.layer(DefaultBodyLimit::max(body::BYTES_MAX))
         .merge(open)

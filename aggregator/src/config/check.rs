@@ -52,7 +52,7 @@ const KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// Sections that are read, and checked, where they are used.
-const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator", "evidence", "oidc"];
+const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator", "evidence", "oidc", "identity", "sink"];
 
 /// Shortest read token accepted.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -230,19 +230,22 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     }
     let log_json = log_json(raw.log.format.as_deref(), &mut problems);
     let rules = std::sync::Arc::new(rules(&raw.alarms, &raw.cases, &mut problems));
-    let keep_days = (keep_days > 0).then_some(keep_days);
     let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
     let evidence = crate::evidence::settings::parse(raw.evidence, &mut problems);
+    let (identity, sink) =
+        (crate::identity::parse(raw.identity, &mut problems), crate::sink::parse(raw.sink, &mut problems));
     match problems.is_empty() {
         true => Ok(Config {
             evidence,
+            identity,
+            sink,
             sparkplug,
             regulator,
             name,
             broker,
             shared_group,
             store,
-            keep_days,
+            keep_days: (keep_days > 0).then_some(keep_days),
             http,
             read_token,
             notify,

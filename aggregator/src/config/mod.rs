@@ -12,10 +12,12 @@ use rules::{RawAlarms, RawCases};
 
 use crate::broker::{BrokerAddress, Credentials};
 use crate::evidence::EvidenceConfig;
+use crate::identity::IdentityConfig;
 use crate::notify::NotifyConfig;
 use crate::people::policy::Policy;
 use crate::regulator::RegulatorConfig;
 use crate::rules::Rules;
+use crate::sink::SinkConfig;
 use crate::sparkplug::SparkplugConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -72,6 +74,10 @@ pub struct Config {
     pub rules: Arc<Rules>,
     /// Clips and snapshots of gateways; `None`: none are taken.
     pub evidence: Option<EvidenceConfig>,
+    /// Certificates of gateways; `None`: none are given here.
+    pub identity: Option<IdentityConfig>,
+    /// A time-series database that gets readings too.
+    pub sink: Option<SinkConfig>,
 }
 
 /// TLS, ready to serve.
@@ -102,6 +108,8 @@ struct Raw {
     alarms: RawAlarms,
     cases: RawCases,
     evidence: Option<toml::Table>,
+    identity: Option<toml::Table>,
+    sink: Option<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -232,7 +240,7 @@ fn credentials(raw: &RawBroker, problems: &mut Vec<String>) -> Credentials {
         }
     };
     let ca = read("ca_file", &raw.ca_file);
-    let (cert, key) = (read("cert_file", &raw.cert_file), read("key_file", &raw.key_file));
+    let cert = read("cert_file", &raw.cert_file);
     let password = read("password_file", &raw.password_file);
     if raw.cert_file.is_some() != raw.key_file.is_some() {
         problems.push("broker: cert_file and key_file belong together; only one is given".to_owned());
@@ -240,6 +248,8 @@ fn credentials(raw: &RawBroker, problems: &mut Vec<String>) -> Credentials {
     if raw.username.is_some() != raw.password_file.is_some() {
         problems.push("broker: username and password_file belong together; only one is given".to_owned());
     }
+    let key = raw.key_file.as_ref().and_then(|file| people::private_key("broker.key_file", file, problems));
+    let key = key.map(String::into_bytes);
     let password = password.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
     Credentials { ca, identity: cert.zip(key), login: raw.username.clone().zip(password) }
 }

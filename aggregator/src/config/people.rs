@@ -92,11 +92,22 @@ pub(super) fn tls(raw: &Raw, problems: &mut Vec<String>) -> Option<Tls> {
         }
     };
     let chain = secret("http.cert_file", cert, problems)?;
-    let key_text = secret("http.key_file", key, problems)?;
+    let key_text = private_key("http.key_file", key, problems)?;
     match server(chain.as_bytes(), key_text.as_bytes()) {
         Ok(config) => Some(Tls(Arc::new(config))),
         Err(why) => {
             problems.push(format!("http.cert_file, http.key_file: {why}"));
+            None
+        }
+    }
+}
+
+/// A private key, from a file that others cannot read.
+pub(super) fn private_key(key: &str, file: &Path, problems: &mut Vec<String>) -> Option<String> {
+    match crate::identity::SecretFile::read(file) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            problems.push(format!("{key}: {error:#}"));
             None
         }
     }

@@ -21,7 +21,7 @@ mod setup;
 mod sign_in;
 #[cfg(test)]
 mod tests;
-mod throttle;
+pub(crate) mod throttle;
 mod totp;
 
 pub use accounts::{Account, Reset};
@@ -34,6 +34,7 @@ pub use service::{Credential, Identity, People, PeopleError};
 pub use sessions::{NewToken, Session, Token};
 pub use setup::Founder;
 pub(crate) use setup::write_secret;
+pub(crate) use sign_in::count_failure;
 pub use sign_in::{Attempt, Peer};
 
 use minewatch_domain::{OrgPath, PersonId};

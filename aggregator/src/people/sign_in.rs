@@ -170,18 +170,8 @@ impl People {
     ) -> Result<PeopleError, PeopleError> {
         let mut writing = self.store.begin().await?;
         for (_, subject) in counted {
-            sqlx::query(
-                "INSERT INTO sign_in_failures (subject, failures, last_us) VALUES ($1, 1, $2) \
-                 ON CONFLICT (subject) DO UPDATE SET last_us = excluded.last_us, failures = \
-                 CASE WHEN sign_in_failures.last_us < $3 THEN 1 ELSE sign_in_failures.failures + 1 END",
-            )
-            .bind(subject)
-            .bind(now.micros())
-            .bind(now.plus_millis(-FORGOTTEN_MS).micros())
-            .execute(&mut *writing)
-            .await?;
+            count_failure(&mut writing, subject, now).await?;
         }
-        forget_failures(&mut writing, now).await?;
         let shown: String = name.chars().take(PersonId::LEN_MAX).collect();
         let detail = json!({ "what": what, "address": from.address, "name": shown });
         audit::append(&mut writing, &nobody(name), "session.refused", &shown, &detail, now).await?;
@@ -279,6 +269,21 @@ impl People {
             .await?;
         Ok(touched(&used) == 1)
     }
+}
+
+/// Counts a wrong try of a subject; the oldest subjects go where there are too many.
+pub(crate) async fn count_failure(connection: &mut AnyConnection, subject: &str, now: At) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO sign_in_failures (subject, failures, last_us) VALUES ($1, 1, $2) \
+         ON CONFLICT (subject) DO UPDATE SET last_us = excluded.last_us, failures = \
+         CASE WHEN sign_in_failures.last_us < $3 THEN 1 ELSE sign_in_failures.failures + 1 END",
+    )
+    .bind(subject)
+    .bind(now.micros())
+    .bind(now.plus_millis(-FORGOTTEN_MS).micros())
+    .execute(&mut *connection)
+    .await?;
+    forget_failures(connection, now).await
 }
 
 async fn forget_failures(connection: &mut AnyConnection, now: At) -> Result<(), StoreError> {

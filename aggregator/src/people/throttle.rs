@@ -9,7 +9,7 @@ use minewatch_domain::At;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub(crate) enum Count {
     /// One account from one address.
     AccountAtAddress,
     /// One account from anywhere.
@@ -42,7 +42,7 @@ impl Count {
 pub(super) const FORGOTTEN_MS: i64 = 24 * 3_600_000;
 
 /// Milliseconds until a try is looked at again; 0: now.
-pub(super) fn left_ms(count: Count, failures: i64, last: At, now: At) -> i64 {
+pub(crate) fn left_ms(count: Count, failures: i64, last: At, now: At) -> i64 {
     let since = now.millis_since(last);
     match since {
         since if since > FORGOTTEN_MS => 0,

@@ -9,6 +9,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::regulator::Exporter;
+use crate::sink::Sink;
 use crate::sparkplug::Sparkplug;
 use crate::store::Store;
 use crate::writer::Sites;
@@ -23,6 +24,7 @@ pub(super) struct Outward {
     notifier: Notifier,
     sparkplug: Sparkplug,
     exporter: Exporter,
+    sink: Option<Sink>,
 }
 
 impl Outward {
@@ -31,7 +33,7 @@ impl Outward {
         config: &Config,
         (store, metrics, live): (&Store, &Metrics, &Live),
         (sites, address): (&Sites, &BrokerAddress),
-        instance: u64,
+        (instance, sink): (u64, Option<Sink>),
     ) -> Outward {
         let (store, metrics) = (store.clone(), metrics.clone());
         Outward {
@@ -53,6 +55,7 @@ impl Outward {
                 sites: sites.clone(),
                 metrics: metrics.clone(),
             },
+            sink,
             exporter: Exporter { config: config.regulator.clone(), store, metrics },
         }
     }
@@ -63,6 +66,9 @@ impl Outward {
         tasks.spawn(named("key figures", Figures { store: self.figures }.run(stop.clone())));
         tasks.spawn(named("notices", self.notifier.run(stop.clone())));
         tasks.spawn(named("Sparkplug", self.sparkplug.run(stop.clone())));
+        if let Some(sink) = self.sink {
+            tasks.spawn(named("sink", sink.run(stop.clone())));
+        }
         tasks.spawn(named("regulator export", self.exporter.run(stop.clone())));
     }
 }

@@ -5,6 +5,7 @@ use crate::api::Api;
 use crate::audit::head::Signer;
 use crate::config::Config;
 use crate::hq::Board;
+use crate::identity;
 use crate::ingest::Input;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -28,11 +29,13 @@ pub(super) struct Identities {
     places: Places,
     signer: Arc<Signer>,
     store: Store,
+    identity: Option<identity::Gate>,
+    metrics: Metrics,
 }
 
 impl Identities {
     /// Reads what is known, offers the set-up while there is nobody, opens the key of the trail.
-    pub(super) async fn open(config: &Config, store: &Store) -> Result<Identities> {
+    pub(super) async fn open(config: &Config, store: &Store, metrics: &Metrics) -> Result<Identities> {
         let places = Places::default();
         let people = People::open(store.clone(), config.policy.clone())
             .with_context(|| format!("people.secret_key_file {}", config.policy.secret_key_file.display()))?;
@@ -45,7 +48,10 @@ impl Identities {
         places.refresh(store).await.context("reading places")?;
         let signer = Signer::open(&config.audit_key)
             .with_context(|| format!("audit.key_file {}", config.audit_key.display()))?;
-        Ok(Identities { people, places, signer: Arc::new(signer), store: store.clone() })
+        let identity = config.identity.as_ref().map(|settings| gate(config, settings, store));
+        let identity = identity.transpose().context("identity")?;
+        let signer = Arc::new(signer);
+        Ok(Identities { people, places, signer, store: store.clone(), identity, metrics: metrics.clone() })
     }
 
     /// What the handlers work with.
@@ -58,6 +64,7 @@ impl Identities {
     ) -> Result<Api> {
         let evidence = config.evidence.as_ref().map(|settings| settings.open(store)).transpose().context("evidence")?;
         Ok(Api {
+            identity: self.identity.clone(),
             store: store.clone(),
             live: live.clone(),
             health: health.clone(),
@@ -81,10 +88,25 @@ impl Identities {
 
     /// Starts it.
     pub(super) fn spawn(self, tasks: &mut JoinSet<&'static str>, board: Board, stop: &CancellationToken) {
-        let Identities { people, places, signer, store } = self;
+        let Identities { people, places, signer, store, identity, metrics } = self;
+        if let Some(gate) = identity {
+            tasks.spawn(named("identity", identity::keep_up(gate, metrics, stop.clone())));
+        }
         tasks.spawn(named("audit head", signer.run(store.clone(), board, stop.clone())));
         tasks.spawn(named("people", watch(people, places, store, stop.clone())));
     }
+}
+
+/// Opens both authorities.
+fn gate(config: &Config, settings: &identity::IdentityConfig, store: &Store) -> Result<identity::Gate> {
+    let open = |which| Ok::<_, anyhow::Error>(Arc::new(identity::Ca::open(&settings.dir, which)?));
+    Ok(identity::Gate {
+        registry: identity::Registry::new(store.clone()),
+        gateways: open(identity::Authority::Gateways)?,
+        headquarters: open(identity::Authority::Headquarters)?,
+        config: settings.clone(),
+        policy: config.policy.clone(),
+    })
 }
 
 async fn watch(people: People, places: Places, store: Store, stop: CancellationToken) {

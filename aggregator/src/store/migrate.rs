@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
         postgres: include_str!("../../migrations/0004_channels.postgres.sql"),
     },
     Step { number: 6, common: include_str!("../../migrations/0006_risk.sql"), sqlite: "", postgres: "" },
+    Step { number: 7, common: include_str!("../../migrations/0007_identity.sql"), sqlite: "", postgres: "" },
 ];
 
 fn filled(step: &str, dialect: Dialect) -> String {
@@ -60,9 +61,13 @@ fn statements(step: &Step, dialect: Dialect) -> Vec<String> {
 
 /// Runs the missing steps.
 pub(super) async fn run(pool: &AnyPool, dialect: Dialect) -> Result<(), StoreError> {
+    run_steps(pool, dialect, STEPS).await
+}
+
+async fn run_steps(pool: &AnyPool, dialect: Dialect, steps: &[Step]) -> Result<(), StoreError> {
     pool.execute("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT NOT NULL PRIMARY KEY)").await?;
-    let known = STEPS.last().map_or(0, |step| step.number);
-    for step in STEPS {
+    let known = steps.last().map_or(0, |step| step.number);
+    for step in steps {
         let mut transaction = match dialect {
             Dialect::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => pool.begin().await?,
@@ -86,4 +91,49 @@ pub(super) async fn run(pool: &AnyPool, dialect: Dialect) -> Result<(), StoreErr
         transaction.commit().await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::any::AnyPoolOptions;
+
+    async fn empty(folder: &std::path::Path, name: &str) -> AnyPool {
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite://{}?mode=rwc", folder.join(name).display());
+        AnyPoolOptions::new().max_connections(1).connect(&url).await.expect("a database")
+    }
+
+    async fn schema(pool: &AnyPool) -> Vec<String> {
+        let text = "SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master ORDER BY 1";
+        let rows = sqlx::query(text).fetch_all(pool).await.expect("schema");
+        rows.iter().map(|row| row.text(0).expect("text")).collect()
+    }
+
+    #[tokio::test]
+    async fn a_store_of_every_earlier_schema_is_brought_to_this_one_and_keeps_its_rows() {
+        let folder = tempfile::tempdir().expect("folder");
+        let fresh = empty(folder.path(), "fresh").await;
+        run(&fresh, Dialect::Sqlite).await.expect("all steps");
+        let wanted = schema(&fresh).await;
+        for steps in 1..STEPS.len() {
+            let old = empty(folder.path(), &format!("after-{steps}")).await;
+            run_steps(&old, Dialect::Sqlite, &STEPS[..steps]).await.expect("an older program");
+            sqlx::query("INSERT INTO meta (name, number) VALUES ('kept', 7)").execute(&old).await.expect("a row");
+            run(&old, Dialect::Sqlite).await.expect("brought forward");
+            assert_eq!(schema(&old).await, wanted, "from step {steps}");
+            let row =
+                sqlx::query("SELECT number FROM meta WHERE name = 'kept'").fetch_one(&old).await.expect("the row");
+            assert_eq!(row.int(0).expect("number"), 7);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_older_program_refuses_a_newer_store() {
+        let folder = tempfile::tempdir().expect("folder");
+        let pool = empty(folder.path(), "newer").await;
+        run(&pool, Dialect::Sqlite).await.expect("all steps");
+        let refused = run_steps(&pool, Dialect::Sqlite, &STEPS[..2]).await;
+        assert!(matches!(refused, Err(StoreError::Newer { .. })), "{refused:?}");
+    }
 }

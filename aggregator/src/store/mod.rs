@@ -161,6 +161,14 @@ impl Store {
     }
 }
 
+/// What kind of store an address names, and its file where it has one.
+///
+/// # Errors
+/// When it names none.
+pub fn dialect_of(address: &str) -> Result<(Dialect, Option<PathBuf>), StoreError> {
+    resolve(address).map(|(dialect, _, file)| (dialect, file))
+}
+
 fn resolve(address: &str) -> Result<(Dialect, String, Option<PathBuf>), StoreError> {
     if address.starts_with("postgres://") || address.starts_with("postgresql://") {
         return Ok((Dialect::Postgres, address.to_owned(), None));

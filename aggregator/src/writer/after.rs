@@ -35,6 +35,8 @@ pub struct Told {
     pub health: Health,
     /// Catalogues.
     pub sites: Sites,
+    /// A time-series database, where there is one.
+    pub sink: Option<crate::sink::Feed>,
 }
 
 /// Marks in one acknowledgement; more are told in further ones.
@@ -94,6 +96,9 @@ impl Told {
         }
         self.news(outcome);
         self.handling(outcome);
+        if let Some(sink) = &self.sink {
+            sink.committed(inputs);
+        }
         self.metrics.commits.inc();
         self.metrics.readings.inc_by(outcome.readings);
         self.metrics.duplicates.inc_by(outcome.duplicates);

@@ -157,7 +157,8 @@ fn tls(config: &UplinkConfig) -> anyhow::Result<rustls::ClientConfig> {
         None => builder.with_no_client_auth(),
         Some(identity) => {
             let chain = CertificateDer::pem_file_iter(&identity.cert_file)?.collect::<Result<Vec<_>, _>>()?;
-            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(&identity.key_file)?)?
+            let key = crate::enrol::secret_file(&identity.key_file)?;
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?
         }
     })
 }

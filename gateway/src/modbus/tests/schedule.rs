@@ -311,7 +311,7 @@ fn a_device_in_an_abnormal_state_is_polled_faster_and_then_at_its_own_period_aga
             }
         }
     }
-    let within = |list: &[Mono], from, to| list.iter().filter(|at| (ms(from)..ms(to)).contains(at)).count();
+    let within = |list: &[Mono], from, to| list.iter().filter(|at| (ms(from)..ms(to)).contains(*at)).count();
     assert_eq!(within(&starts[0], 0, 20_000), 2);
     assert!((9..=10).contains(&within(&starts[0], 20_000, 30_500)), "{:?}", starts[0]);
     assert_eq!(within(&starts[0], 31_000, 60_000), 2);

@@ -14,6 +14,7 @@ mod micro;
 mod procurement;
 mod replay;
 mod report;
+mod scale;
 
 use anyhow::{Result, bail};
 use report::Metric;
@@ -35,6 +36,8 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["backlog_drain_x_realtime"], run: gateway::drain },
     Group { metrics: &["ingest_vs_bulk_sqlite"], run: ingest::sqlite },
     Group { metrics: &["ingest_vs_bulk_postgres"], run: ingest::postgres },
+    Group { metrics: &["gateway_cost_growth"], run: scale::growth },
+    Group { metrics: &["two_aggregators_x"], run: scale::two },
     Group { metrics: &["ocds_mb_per_cpu_s", "ocds_cpu_vs_cardinal"], run: procurement::red_flags },
     Group { metrics: &["alarm_query_p99_ms_sqlite"], run: alarms::sqlite },
     Group { metrics: &["alarm_query_p99_ms_postgres"], run: alarms::postgres },
