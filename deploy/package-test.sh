@@ -30,6 +30,7 @@ rm -rf "$root"
 cp -a --reflink=auto "$base" "$root"
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
+echo "127.0.0.1 localhost" > "$root/etc/hosts"
 in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"; }
 as() { user=$1; shift; in_root runuser -u "$user" -- "$@"; }
 check() { if ! "${@:2}"; then say "FAILED: $1"; exit 1; fi; say "ok: $1"; }
@@ -51,7 +52,7 @@ stop_last() { kill -TERM "$1"; wait "$1" 2> /dev/null || true; }
 
 say "install $version"
 install_version "$version"
-check "both users exist" in_root sh -c 'id minewatch-gateway && id minewatch-aggregator' > /dev/null
+check "both users exist" in_root sh -c 'id minewatch-gateway > /dev/null && id minewatch-aggregator > /dev/null'
 check "state folders belong to them alone" in_root sh -c '[ "$(stat -c %U%a /var/lib/minewatch-gateway)" = minewatch-gateway700 ] && [ "$(stat -c %U%a /var/lib/minewatch-aggregator)" = minewatch-aggregator700 ]'
 # shellcheck disable=SC2086
 check "systemd accepts the units" in_root sh -c "cd /lib/systemd/system && systemd-analyze verify --man=no $units"
@@ -104,7 +105,7 @@ gateway_up() { start minewatch-gateway gateway /usr/bin/minewatch-gateway run /e
 gateway_up
 values() { hq "/api/v1/points" | grep -q '"pond.level"'; }
 wait_for "values are at headquarters" 60 values
-count() { hq "/api/v1/readings?gateway=gw-package&limit=10000" | grep -o '"seq"' | wc -l; }
+count() { hq "/api/v1/readings?gateway=gw-package&point=pond.level&limit=10000" | { grep -o '"seq"' || true; } | wc -l; }
 
 say "upgrade to $version+next"
 VERSION="$version+next" deploy/package.sh "$(basename "$target")" > /dev/null

@@ -96,13 +96,13 @@ pub async fn run(file: &Path, print_ready: bool) -> anyhow::Result<()> {
             Box::new(move |config, wanted| start_field(config, wanted, &counters, &spool, &show_vision))
         },
     };
-    let site_stop = stop.clone();
+    let (site_stop, page_stop, reload_stop) = (stop.clone(), stop.clone(), stop.clone());
     stages.spawn(async move { ("site", site::run(site, shell, opening, inbox, site_stop).await) });
-    let desk = http::Desk::new(&config);
-    let certificate = config.uplink.identity.as_ref().map(|identity| identity.cert_file.clone());
+    let (desk, certificate) = (http::Desk::new(&config), config.uplink.certificate());
     let (spool_view, asked) = (spool.view(), requests.clone());
     let page = http::Page { spool: spool_view, link, vision, counters, requests: asked, started, desk, certificate };
-    let (page_stop, reload_stop, reload_file) = (stop.clone(), stop.clone(), file.to_owned());
+    stages.spawn(async move { ("local page", http::serve(listener, page, page_stop).await) });
+    let reload_file = file.to_owned();
     stages.spawn(async move { ("reload", reload_on_hangup(reload_file, requests, reload_stop).await) });
     let up = Uplink {
         gateway: config.gateway.clone(),

@@ -28,7 +28,7 @@ pub struct Backup {
     /// Folder to make; it must not be there.
     #[arg(long)]
     out: PathBuf,
-    /// Also the keys: both authorities and the audit key. Whoever has them is headquarters.
+    /// Also the keys: both authorities, the audit key, the key of stored secrets. Whoever has them is headquarters.
     #[arg(long)]
     with_keys: bool,
 }
@@ -98,7 +98,11 @@ fn data_name(dialect: Dialect) -> &'static str {
 
 /// Copies the keys, mode 0600.
 fn keys(config: &Config, out: &Path) -> Result<()> {
-    let mut files = vec![(config.audit_key.clone(), PathBuf::from("audit-key"))];
+    let mut files = vec![
+        (config.audit_key.clone(), PathBuf::from("audit-key")),
+        (config.policy.secret_key_file.clone(), PathBuf::from("secret-key")),
+    ];
+    files.retain(|(from, _)| from.exists());
     if let Some(identity) = &config.identity {
         for authority in crate::identity::Authority::ALL {
             let name = Path::new(authority.name());

@@ -99,6 +99,13 @@ pub struct UplinkConfig {
     pub login: Option<Login>,
 }
 
+impl UplinkConfig {
+    /// File of the certificate shown to the broker.
+    pub fn certificate(&self) -> Option<PathBuf> {
+        self.identity.as_ref().map(|identity| identity.cert_file.clone())
+    }
+}
+
 /// A client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientIdentity {
