@@ -103,6 +103,7 @@ async fn local_json(State(page): State<Arc<Page>>) -> Result<Response, StatusCod
             "held_bytes": spool.held_bytes, "lost_records": spool.lost_records, "health": format!("{:?}", spool.health),
         },
         "vision": { "up": vision.up, "restarts": vision.restarts, "resident_bytes": vision.resident_bytes },
+        "forecasts": shown.forecasts,
         "sirens": shown.sirens.iter().map(|(id, on)| serde_json::json!({ "id": id, "on": on })).collect::<Vec<_>>(),
         "alarms": shown.alarms, "latest": shown.latest,
     });
@@ -287,6 +288,14 @@ fn render(shown: &Snapshot, spool: &SpoolView, link: &UplinkView) -> String {
     page.push_str("</table><h2>警笛 Sirens</h2><p>");
     for (id, on) in &shown.sirens {
         let _ = write!(page, "{}: {} ", escape(id), if *on { "响 ON" } else { "静 off" });
+    }
+    if !shown.forecasts.is_empty() {
+        page.push_str("</p><h2>失稳预测 Forecasts</h2><table><tr><th>测点 point<th>预测 forecast</tr>");
+        for note in &shown.forecasts {
+            let _ =
+                write!(page, "<tr><td>{}<td>{}<br>{}</tr>", escape(&note.point), escape(&note.zh), escape(&note.en));
+        }
+        page.push_str("</table><p>");
     }
     page.push_str("</p><h2>读数 Readings</h2><table><tr><th>测点 point<th>值 value<th>质量 quality</tr>");
     for reading in shown.latest.iter().take(POINTS_SHOWN_MAX) {

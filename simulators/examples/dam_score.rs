@@ -29,21 +29,21 @@ struct Seen {
     shear: Vec<Vec<Mark>>,
 }
 
+/// The dam file of the simulated dam, ready to run; every problem otherwise.
+fn plan() -> Result<Arc<Plan>, Vec<String>> {
+    let file = DamFile::parse("dam.toml", DAM_TOML)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Plan::new(file).map(Arc::new)
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1));
     let seeds = value("--seeds").and_then(|text| text.parse().ok()).unwrap_or(200_u64);
     let only: Option<BTreeSet<String>> = value("--only").map(|list| list.split(',').map(str::to_owned).collect());
     let wanted = |scenario: Scenario| only.as_ref().is_none_or(|only| only.contains(&format!("{scenario:?}")));
-    let file = match DamFile::parse("dam.toml", DAM_TOML) {
-        Ok(file) => file,
-        Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
-            return ExitCode::from(2);
-        }
-    };
-    let plan = match Plan::new(file) {
-        Ok(plan) => Arc::new(plan),
+    let plan = match plan() {
+        Ok(plan) => plan,
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
             return ExitCode::from(2);
@@ -97,7 +97,7 @@ fn watch(plan: &Arc<Plan>, case: &Case) -> Seen {
             late.defer(&reading, Moment::new(at, at.millis() as u64), &mut findings);
             for finding in &findings {
                 match finding {
-                    Finding::Computed(_) => {}
+                    Finding::Computed(_) | Finding::Forecast(_) => {}
                     Finding::Fault(fault) => {
                         faults.extend(
                             fault.faults.iter().map(|f| (sample.sent_h, fault.point.clone(), f.name().to_owned())),
@@ -255,5 +255,61 @@ impl Board {
     fn end(self) -> ExitCode {
         eprintln!("{} bar(s) do not hold", self.short);
         if self.short == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays a few seeds; every bar that the board holds them to must hold.
+    fn hold(scenario: Scenario, fault: Option<InstrumentFault>, seeds: std::ops::Range<u64>) {
+        let plan = plan().expect("the simulated dam's file runs");
+        let seen: Vec<Seen> = seeds.map(|seed| watch(&plan, &Case { scenario, seed, fault })).collect();
+        let mut board = Board::default();
+        match fault {
+            Some(fault) => board.fault(&format!("fault {}", fault.name()), &seen, 24.0),
+            None => board.score(scenario, &seen),
+        }
+        assert_eq!(board.short, 0, "{scenario:?} {fault:?}: a bar does not hold");
+    }
+
+    #[test]
+    fn a_failure_in_72_hours_is_orange_a_day_before_and_its_time_is_known() {
+        let plan = plan().expect("runs");
+        let seen = watch(&plan, &Case { scenario: Scenario::F1, seed: 3, fault: None });
+        let failure_h = seen.truth.failure_h.expect("fails");
+        assert!(seen.first.get(&Level::Orange).is_some_and(|at| failure_h - at >= 24.0), "{:?}", seen.first);
+        let Outlook::Failure(stated) = forecast(&seen, 24.0) else { panic!("a day before it is stated") };
+        assert!((stated.tf * 24.0 - failure_h).abs() <= 2.4, "{} of {failure_h}", stated.tf * 24.0);
+        assert!(stated.interval.holds(failure_h / 24.0), "{:?}", stated.interval);
+    }
+
+    #[test]
+    fn an_acceleration_that_stops_is_not_red() {
+        hold(Scenario::F3, None, 0..1);
+    }
+
+    #[test]
+    fn overtopping_is_red_two_hours_before() {
+        hold(Scenario::S2, None, 0..1);
+    }
+
+    #[test]
+    fn liquefaction_without_a_precursor_is_never_called_safe() {
+        hold(Scenario::L1, None, 0..1);
+    }
+
+    #[test]
+    fn a_reference_jump_is_named_within_the_hour_and_36_hours_of_silence_within_the_day() {
+        hold(Scenario::I2, None, 0..1);
+        hold(Scenario::I3, None, 0..1);
+    }
+
+    #[test]
+    fn a_jumping_a_swapped_and_a_silent_instrument_are_named_without_red() {
+        for fault in [InstrumentFault::Unit, InstrumentFault::Swapped, InstrumentFault::Lightning] {
+            hold(Scenario::L1, Some(fault), 0..1);
+        }
     }
 }

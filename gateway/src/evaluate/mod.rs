@@ -9,6 +9,7 @@ mod ahead;
 mod failure;
 mod heads;
 mod levels;
+mod regression;
 pub mod table;
 mod well;
 
@@ -26,6 +27,8 @@ pub enum Evaluate {
     Ahead(ahead::AheadArgs),
     /// Counts official alert levels in dirty bulletins.
     Levels(levels::LevelsArgs),
+    /// Fits a head or seepage to lagged level and rain and prints the record for a dam file.
+    Regression(regression::RegressionArgs),
     /// Finds gaps and impossible values of a well and estimates its barometric efficiency.
     Well(well::WellArgs),
 }
@@ -53,6 +56,7 @@ pub fn run(evaluate: &Evaluate) -> ExitCode {
         Evaluate::Heads(args) => heads::evaluate(args),
         Evaluate::Ahead(args) => ahead::evaluate(args),
         Evaluate::Levels(args) => levels::evaluate(args),
+        Evaluate::Regression(args) => regression::evaluate(args),
         Evaluate::Well(args) => well::evaluate(args),
     };
     match outcome {

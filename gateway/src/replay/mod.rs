@@ -14,6 +14,7 @@ use input::{Row, rows};
 use minewatch_dam::Moment;
 use minewatch_dam::dam_file::DamFile;
 use minewatch_dam::model::{DamModel, Finding, Late, LevelFinding, Plan, Subject};
+use minewatch_dam::proof::ForecastNote;
 use minewatch_dam::validate::Arrivals;
 use minewatch_domain::{At, Level, PointId, Quality, Reading, Reason};
 use serde_json::{Value, json};
@@ -82,6 +83,8 @@ struct Outcome {
     first: BTreeMap<Level, At>,
     changes: u64,
     faults: BTreeMap<(String, String), (At, u64)>,
+    /// The last forecast per point.
+    forecasts: BTreeMap<String, ForecastNote>,
     too_late: u64,
     repeated: u64,
     span: Option<(At, At)>,
@@ -180,6 +183,13 @@ impl Outcome {
     fn take(&mut self, args: &ReplayArgs, name: &str, finding: &Finding) {
         match finding {
             Finding::Computed(_) => {}
+            Finding::Forecast(forecast) => {
+                self.forecasts.insert(forecast.note.point.clone(), forecast.note.clone());
+                // A failure time moves with every sample; why there is none is told when the reason changes.
+                if args.format == Format::Jsonl && (forecast.changed || forecast.note.failure_us.is_some()) {
+                    println!("{}", json!({ "version": name, "forecast": forecast.note }));
+                }
+            }
             Finding::Fault(fault) => {
                 for what in &fault.faults {
                     self.fault(args, name, &fault.point, what.name(), fault.at);
@@ -246,7 +256,7 @@ fn report(name: &str, version: &str, outcome: &Outcome, scored: Option<&Scored>)
         "{}",
         json!({ "version": name, "summary": { "dam_file": version, "samples": outcome.samples, "changes": outcome.changes,
             "first_yellow": first(Level::Yellow), "first_orange": first(Level::Orange), "first_red": first(Level::Red),
-            "faults": faults, "unknown_points": outcome.unknown, "too_late": outcome.too_late, "repeated": outcome.repeated,
+            "faults": faults, "forecasts": outcome.forecasts.values().collect::<Vec<_>>(), "unknown_points": outcome.unknown, "too_late": outcome.too_late, "repeated": outcome.repeated,
             "from": outcome.span.map(|(from, _)| shown(from)), "to": outcome.span.map(|(_, to)| shown(to)),
             "missed": scored.map(|s| s.missed), "false": scored.map(|s| s.wrong), "lead_h": lead } })
     );
@@ -262,6 +272,9 @@ fn report(name: &str, version: &str, outcome: &Outcome, scored: Option<&Scored>)
     );
     for (point, count) in outcome.unknown.iter().take(10) {
         eprintln!("  {point}: {count} samples of a point that the dam file does not name");
+    }
+    for (point, note) in &outcome.forecasts {
+        eprintln!("  {point}: {}", note.en);
     }
     for ((point, what), (at, times)) in outcome.faults.iter().take(20) {
         eprintln!("  {point}: {what} since {} ({times} times)", shown(*at));

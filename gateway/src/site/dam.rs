@@ -10,6 +10,7 @@ use crate::config::SiteConfig;
 use crate::qualify::Moment;
 use minewatch_dam::dam_file::DamFile;
 use minewatch_dam::model::{DamModel, FaultFinding, Finding, LevelFinding, Plan, Subject};
+use minewatch_dam::proof::ForecastNote;
 use minewatch_domain::{AlarmKind, At, Level, PointId, Reading};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -77,6 +78,11 @@ impl SiteDam {
         self.computed.values().filter_map(|published| published.latest.as_ref())
     }
 
+    /// What was last said about each forecast of the dam file.
+    pub(super) fn forecasts(&self) -> impl Iterator<Item = &ForecastNote> {
+        self.model.forecasts()
+    }
+
     /// Takes the newest reading of the site's point `index`.
     pub(super) fn take(&mut self, index: usize, reading: &Reading, now: Moment) -> DamWords {
         let mut words = DamWords::default();
@@ -91,6 +97,8 @@ impl SiteDam {
                     self.publish_evidence(&level, now, &mut words);
                     words.statements.push(level_statement(*level));
                 }
+                // Kept by the model: it stands in the proofs and on the local page.
+                Finding::Forecast(_) => {}
                 Finding::Fault(fault) => words.statements.push(fault_statement(fault, &self.model)),
             }
         }

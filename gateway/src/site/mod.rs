@@ -26,6 +26,7 @@ use crate::siren::{SirenEvent, SirenEventKind};
 use crate::spool::SpoolHealth;
 use crate::uplink::LinkState;
 use dam::SiteDam;
+use minewatch_dam::proof::ForecastNote;
 use minewatch_dam::threshold::LevelChange;
 use minewatch_domain::{AlarmKind, At, Event, EventKind, Gap, GapReason, Level, PointId, Reading, Record};
 use point::PointState;
@@ -124,6 +125,11 @@ impl Site {
     pub fn latest(&self) -> impl Iterator<Item = &Reading> {
         let computed = self.dam.iter().flat_map(SiteDam::latest);
         self.points.iter().filter_map(|p| p.latest.as_ref()).chain(computed)
+    }
+
+    /// What is forecast about movements of the dam.
+    pub fn forecasts(&self) -> Vec<ForecastNote> {
+        self.dam.iter().flat_map(SiteDam::forecasts).cloned().collect()
     }
 
     /// Polls to be made at least this often, because their item is in an abnormal state.

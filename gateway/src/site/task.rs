@@ -10,6 +10,7 @@ use crate::siren::SirenEvent;
 use crate::spool::{SpoolHandle, SpoolView};
 use crate::uplink::{LinkState, UplinkView};
 use crate::vision::{Taken, VisionEvent};
+use minewatch_dam::proof::ForecastNote;
 use minewatch_domain::wire::{CommandResultV1, CommandV1};
 use minewatch_domain::{AlarmTransition, EventKind, Reading, Record};
 use std::collections::BTreeSet;
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub standing: Vec<Standing>,
     /// Proved siren states.
     pub sirens: Vec<(String, bool)>,
+    /// What is forecast about movements of the dam.
+    pub forecasts: Vec<ForecastNote>,
 }
 
 /// Where the answer to an act at the local page goes.
@@ -318,6 +321,7 @@ fn snapshot(site: &Site) -> Snapshot {
         latest: site.latest().cloned().collect(),
         alarms: site.alarms().active().into_iter().cloned().collect(),
         standing: site.alarms().standing(clock::wall()),
+        forecasts: site.forecasts(),
         sirens: site.sirens().iter().map(|(id, on)| (id.clone(), *on)).collect(),
     }
 }

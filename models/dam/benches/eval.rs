@@ -146,7 +146,7 @@ fn main() -> anyhow::Result<()> {
             match finding {
                 Finding::Computed(_) => computed += 1,
                 Finding::Level(_) => levels += 1,
-                Finding::Fault(_) => {}
+                Finding::Fault(_) | Finding::Forecast(_) => {}
             }
         }
     }

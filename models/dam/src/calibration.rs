@@ -56,6 +56,7 @@ impl CalibrationValues {
             CalibrationValues::Vw { .. } => "vw",
             CalibrationValues::Tip { .. } => "tip",
             CalibrationValues::Weir { .. } => "weir",
+            CalibrationValues::Regression { .. } => "regression",
         }
     }
 }

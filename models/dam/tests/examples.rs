@@ -53,6 +53,7 @@ fn wet(point: &str, hour: i64) -> f64 {
         "pz3.digits" => 8_906.5 - 3_000.0,
         "met.pressure" => 912.0,
         "weir.head" => 0.112,
+        "weir.turbidity" => 5.0,
         "rain.total" => 100.0 + 0.01 * hours,
         "g1.north" => 3.0 + 0.004 * hours,
         "g1.east" => 4.0,

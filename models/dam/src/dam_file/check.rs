@@ -171,11 +171,15 @@ impl Checker<'_> {
                 }
                 CalibrationValues::Tip { tip_m } => (-500.0..=9_000.0).contains(&tip_m),
                 CalibrationValues::Weir { zero_m } => (-5.0..=5.0).contains(&zero_m),
+                CalibrationValues::Regression { level_lag_d, rain_lag_d, coefficients, band, levels_m, .. } => {
+                    let lags = [level_lag_d, rain_lag_d].iter().all(|lag| (0.01..=1_000.0).contains(lag));
+                    lags && band > 0.0 && levels_m[0] < levels_m[1] && coefficients.iter().all(|c| c.is_finite())
+                }
             };
             if !sane {
                 self.add(
                     &place,
-                    format!("{kind} values are out of any instrument's range; s0_kpa is in kPa, tip_m and zero_m in m"),
+                    format!("{kind} values are out of any instrument's range; s0_kpa is in kPa, tip_m and zero_m in m, lags in days"),
                 );
             }
         }
@@ -288,6 +292,16 @@ impl Checker<'_> {
             }
             if tarp.checklist.is_empty() || tarp.acknowledge_min == 0 || tarp.check_min == 0 {
                 self.add(&place, "needs a checklist, acknowledge_min and check_min");
+            }
+        }
+        self.unique("forecast", self.file.forecasts.iter().map(|forecast| &forecast.point));
+        for forecast in &self.file.forecasts {
+            let place = format!("forecast {:?}", forecast.point.as_str());
+            if !(0.1..=3_660.0).contains(&forecast.window_d) || !(1..=44_640).contains(&forecast.every_min) {
+                self.add(&place, "window_d must be 0.1 to 3660 and every_min 1 to 44640 (31 days)");
+            }
+            if forecast.reference.as_ref() == Some(&forecast.point) {
+                self.add(&place, "a point cannot be its own reference");
             }
         }
         let sampling = self.file.sampling;
@@ -421,6 +435,14 @@ impl Formula {
             Formula::InfiniteSlope(f) => {
                 let positive = [f.weight_kn_m3, f.depth_m, f.friction_deg, f.slope].iter().all(|n| *n > 0.0);
                 need(positive && f.cohesion_kpa >= 0.0, "weight, depth, friction and slope must be above 0");
+            }
+            Formula::Regression(f) => {
+                need((0.01..=744.0).contains(&f.every_h), "every_h must be 0.01 to 744");
+                Self::calibrated(file, &f.calibration, "regression", &mut problems);
+            }
+            Formula::PipingSigns(f) => {
+                need((0.01..=8_784.0).contains(&f.window_h), "window_h must be 0.01 to 8784 (a year)");
+                need(f.sane(), "seepage_per_d, turbidity_ntu and, with a piezometer, piezometer_per_d must be above 0");
             }
         }
         problems

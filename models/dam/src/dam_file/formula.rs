@@ -1,6 +1,7 @@
 //! How computed points are computed, as written in the dam file. The functions are in `derived`.
 
 use super::DamFile;
+use super::signs::{PipingSigns, Regression, RegressionOutput};
 use crate::threshold::RateState;
 use minewatch_domain::PointId;
 use serde::Deserialize;
@@ -47,6 +48,12 @@ pub enum Formula {
     StabilityTable(StabilityTable),
     /// Infinite-slope surrogate from the depth of water; never a design factor of safety.
     InfiniteSlope(InfiniteSlope),
+    /// Against a regression on lagged level and lagged rain (HST): expected value, residual, or how many in
+    /// a row were outside its band.
+    Regression(Regression),
+    /// Signs of piping: 1 when seepage rises and is turbid under a pond that does not rise, 2 when a
+    /// piezometer near it falls too, else 0.
+    PipingSigns(PipingSigns),
 }
 
 impl Formula {
@@ -75,6 +82,8 @@ impl Formula {
             Formula::IntensityDuration(f) => vec![f.input.clone()],
             Formula::StabilityTable(f) => vec![f.input.clone(), f.level.clone()],
             Formula::InfiniteSlope(f) => vec![f.input.clone()],
+            Formula::Regression(f) => f.inputs(),
+            Formula::PipingSigns(f) => f.inputs(),
         }
     }
 
@@ -84,6 +93,8 @@ impl Formula {
         match self {
             Formula::Rate(f) | Formula::Acceleration(f) => slot(f.window_h),
             Formula::TangentAngle(f) => slot(f.window_h),
+            Formula::PipingSigns(f) => slot(f.window_h),
+            Formula::Regression(f) => Some((f.every_h * 3_600.0).ceil() as u64),
             Formula::Thermistor(_)
             | Formula::VwPressure(_)
             | Formula::PiezometricLevel(_)
@@ -124,6 +135,12 @@ impl Formula {
             Formula::IntensityDuration(f) => vec![(f.input.clone(), "mm")],
             Formula::StabilityTable(f) => vec![(f.input.clone(), "m"), (f.level.clone(), "m")],
             Formula::InfiniteSlope(f) => vec![(f.input.clone(), "m")],
+            Formula::Regression(f) => vec![(f.level.clone(), "m"), (f.rain.clone(), "mm")],
+            Formula::PipingSigns(f) => {
+                let piezometer = f.piezometer.clone().map(|point| (point, "m"));
+                let first = [(f.input.clone(), "L/s"), (f.turbidity.clone(), "NTU"), (f.level.clone(), "m")];
+                first.into_iter().chain(piezometer).collect()
+            }
             Formula::BurialDepth(_) | Formula::Relative(_) | Formula::Rate(_) | Formula::Acceleration(_) => Vec::new(),
         }
     }
@@ -143,6 +160,8 @@ impl Formula {
             Formula::TangentAngle(_) => Some("°"),
             Formula::AntecedentRain(_) | Formula::RainWindow(_) => Some("mm"),
             Formula::IntensityDuration(_) | Formula::StabilityTable(_) | Formula::InfiniteSlope(_) => Some("1"),
+            Formula::PipingSigns(_) => Some("1"),
+            Formula::Regression(f) => (f.output == RegressionOutput::Outside).then_some("1"),
             Formula::Relative(_) | Formula::Rate(_) | Formula::Acceleration(_) => None,
         }
     }

@@ -10,6 +10,7 @@ mod checks;
 mod formula;
 mod parse;
 mod rules;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -20,8 +21,10 @@ pub use formula::{
     RainCurve, RainWindow, Rate, Relative, StabilityTable, TangentAngle, Thermistor, VwPressure, Weir,
 };
 pub use rules::{
-    Carry, Condition, Escalation, Hazard, HazardKind, Item, ItemKind, Limits, PointRule, Sampling, Standard, Tarp,
+    Carry, Condition, Escalation, Forecast, Hazard, HazardKind, Item, ItemKind, Limits, PointRule, Sampling, Standard,
+    Tarp,
 };
+pub use signs::{PipingSigns, Regression, RegressionOutput};
 pub use types::{
     BeachSegment, Calibration, CalibrationValues, Consequence, Construction, Dam, DamKind, Derived, Geometry, Instant,
     NamedText, Section, SectionPiezometer,
@@ -75,6 +78,8 @@ pub struct DamFile {
     pub tarps: Vec<Tarp>,
     /// When the gateway samples faster.
     pub sampling: Sampling,
+    /// Movements whose failure time is forecast.
+    pub forecasts: Vec<Forecast>,
 }
 
 impl DamFile {
@@ -84,6 +89,8 @@ impl DamFile {
     pub const DERIVED_MAX: usize = 10_000;
     /// Most point rules.
     pub const RULES_MAX: usize = 20_000;
+    /// Most forecasts: each costs some ten milliseconds whenever it is made.
+    pub const FORECASTS_MAX: usize = 32;
     /// Most entries of any other list; a longer one is a mistake.
     pub const LIST_MAX: usize = 2_000;
 

@@ -45,6 +45,7 @@ impl Reader<'_> {
         let escalation = self.optional("escalation").unwrap_or_default();
         let hazards = self.list("hazard", DamFile::LIST_MAX);
         let tarps = self.list("tarp", DamFile::LIST_MAX);
+        let forecasts = self.list("forecast", DamFile::FORECASTS_MAX);
         let sampling = self.optional("sampling").unwrap_or_default();
         for key in std::mem::take(&mut self.left).keys() {
             self.problem("", format!("unknown key {key:?}"));
@@ -64,6 +65,7 @@ impl Reader<'_> {
             hazards,
             tarps,
             sampling,
+            forecasts,
         })
     }
 

@@ -244,6 +244,30 @@ pub struct Tarp {
     pub stand_down: NamedText,
 }
 
+/// A track of movement whose failure time is forecast (inverse velocity); it changes no level.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forecast {
+    /// Displacement along the movement, mm; measured or computed.
+    pub point: PointId,
+    /// A stable point whose movement is taken off as common.
+    pub reference: Option<PointId>,
+    /// How far back it looks, days.
+    #[serde(default = "month_d")]
+    pub window_d: f64,
+    /// How often it is made, minutes.
+    #[serde(default = "hour_min")]
+    pub every_min: u64,
+}
+
+fn month_d() -> f64 {
+    30.0
+}
+
+fn hour_min() -> u64 {
+    60
+}
+
 /// When the gateway samples faster (GB 51108-2015 4.5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

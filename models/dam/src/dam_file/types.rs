@@ -207,6 +207,21 @@ pub enum CalibrationValues {
         /// Gauge reading at zero head, m.
         zero_m: f64,
     },
+    /// Regression of a head or seepage on lagged level and rain; terms as in `hst::regression`.
+    Regression {
+        /// Day that time is counted from.
+        origin: Instant,
+        /// Memory of the level, days.
+        level_lag_d: f64,
+        /// Memory of rain, days.
+        rain_lag_d: f64,
+        /// a0, a1 (level), a2 (rain), b1 to b4 (season), c1, c2 (time).
+        coefficients: [f64; 9],
+        /// Half width of the band of a new value.
+        band: f64,
+        /// Lowest and highest lagged level of the record, m.
+        levels_m: [f64; 2],
+    },
 }
 
 /// A computed point.

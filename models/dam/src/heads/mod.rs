@@ -8,7 +8,7 @@
 //!
 //! Invariants: a fit sees nothing after its last head; the same input gives the same fit (starts are
 //! listed, nothing is drawn); a head is predicted only where the weather is known. Daily steps.
-//! Not here: reading files, and what a residual means for the dam (`hst::watch`).
+//! Not here: reading files, and what a residual means for the dam (`hst::regression`).
 
 mod features;
 mod fit;

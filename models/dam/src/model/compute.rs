@@ -13,6 +13,7 @@ use crate::threshold::Trust;
 use minewatch_domain::{At, Quality, Reason};
 
 use super::rain_state::RainState;
+use super::signs::{self, Judged, PipingState, RegressionState};
 
 /// A value at an instant, with its trust.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,6 +97,10 @@ pub(super) enum Memory {
     Trend(Trend),
     /// Rain.
     Rain(RainState),
+    /// A regression with its loads.
+    Regression(RegressionState),
+    /// Windows of the signs of piping.
+    Piping(Box<PipingState>),
 }
 
 impl Computing {
@@ -136,6 +141,8 @@ impl Computing {
             Formula::RainWindow(f) => Memory::Rain(RainState::new(ms(f.hours), 0.0)),
             Formula::AntecedentRain(f) => Memory::Rain(RainState::new(0, f.daily_factor)),
             Formula::IntensityDuration(_) => Memory::Rain(RainState::new(0, 0.0)),
+            Formula::Regression(_) => Memory::Regression(RegressionState::default()),
+            Formula::PipingSigns(f) => Memory::Piping(Box::new(PipingState::new(ms(f.window_h)))),
             Formula::Thermistor(_)
             | Formula::VwPressure(_)
             | Formula::PiezometricLevel(_)
@@ -198,6 +205,11 @@ impl Computing {
                 };
                 of(slope.factor(values[0]?.max(0.0)))
             }
+            Formula::Regression(f) => regression(f, scene, memory, &values, (trust, reason)),
+            Formula::PipingSigns(f) => {
+                let Memory::Piping(state) = memory else { return None };
+                of(Some(state.step(f, &values, scene.now_ms, trust)?))
+            }
         }
     }
 
@@ -221,7 +233,9 @@ impl Computing {
             | Formula::RainWindow(_)
             | Formula::IntensityDuration(_)
             | Formula::StabilityTable(_)
-            | Formula::InfiniteSlope(_) => None,
+            | Formula::InfiniteSlope(_)
+            | Formula::Regression(_)
+            | Formula::PipingSigns(_) => None,
         };
         let record = instrument.and_then(|name| scene.book.as_of(name, scene.now, scene.known));
         let Some(first) = values[0] else { return Computed::bad(Reason::InputMissing) };
@@ -289,6 +303,30 @@ impl Computing {
         let (trust, reason) = if whole { (trust, reason) } else { (Trust::Uncertain, Reason::InputMissing) };
         Some(Computed::of(Some(mm), trust, reason))
     }
+}
+
+/// A value against its regression.
+fn regression(
+    f: &crate::dam_file::Regression,
+    scene: &Scene<'_>,
+    memory: &mut Memory,
+    values: &[Option<f64>],
+    (trust, reason): (Trust, Reason),
+) -> Option<Computed> {
+    let Memory::Regression(state) = memory else { return None };
+    let [Some(value), Some(level_m), Some(rain_mm)] = *values else { return None };
+    let Some(record) = scene.book.as_of(&f.calibration, scene.now, scene.known) else {
+        return Some(Computed::bad(Reason::InputMissing));
+    };
+    let fitted = signs::fitted(record.values)?;
+    let (number, within) = match state.step(f, &fitted, (value, level_m, rain_mm), (scene.now, scene.now_ms)) {
+        Judged::NotDue => return None,
+        Judged::Filling => return Some(Computed::bad(Reason::InputMissing)),
+        Judged::Number(number, within) => (number, within),
+    };
+    // Beyond the levels of the record the line is a guess: it may raise, it clears nothing.
+    let (trust, reason) = if within { (trust, reason) } else { (Trust::Uncertain, Reason::OutOfDomain) };
+    Some(Computed { calibration: Some(record.label()), ..Computed::of(Some(number), trust, reason) })
 }
 
 type Gathered = (Vec<Option<f64>>, Trust, Reason);

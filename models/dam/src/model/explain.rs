@@ -46,6 +46,11 @@ impl DamModel {
             from,
             to,
             actions: plans.into_iter().map(|tarp| Action::due(tarp, at)).collect(),
+            forecasts: match (root.kind, item) {
+                (NodeKind::Pond, _) => self.notes_of(None),
+                (NodeKind::Item, Some(item)) => self.notes_of(file.items.iter().position(|known| known.id == *item)),
+                (NodeKind::Item | NodeKind::Hazard | NodeKind::Point | NodeKind::Input, _) => Vec::new(),
+            },
             root,
         }
     }

@@ -158,6 +158,7 @@ impl Late {
         self.middle = self.base.clone();
         let before = self.head.clone();
         self.head = self.base.clone();
+        self.head.quiet = true;
         let mut unused = Vec::new();
         for entry in &self.tail {
             self.head.step(&entry.reading, entry.now, &mut unused);
@@ -165,6 +166,8 @@ impl Late {
             let newest = self.newest.entry(entry.reading.point.clone()).or_insert(0);
             *newest = (*newest).max(entry.key.0);
         }
+        self.head.quiet = false;
+        self.head.keep_notes(&before);
         self.newest_ms = self.newest_ms.max(self.tail.last().map_or(0, |last| last.key.0));
         let at = self.tail.last().map_or(Moment::default(), |last| last.now);
         self.head.differences(&before, at.wall, out);

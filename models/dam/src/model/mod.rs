@@ -11,19 +11,24 @@
 //! Invariants: pure; a bad value neither raises nor clears anything; a worse value of any point never
 //! gives a lower level; every change of level comes with its proof. Samples of a point come in order of
 //! time here; [`Late`] puts late, repeated and mixed ones right. Deliberately absent: reading
-//! instruments, alarm revisions, forecasts.
+//! instruments, alarm revisions.
 
 mod compute;
 mod explain;
 mod late;
+mod outlook;
 mod plan;
 mod rain_state;
+mod signs;
+#[cfg(test)]
+mod signs_tests;
 mod step;
 #[cfg(test)]
 mod tests;
 mod validation;
 
 pub use late::Late;
+pub use outlook::ForecastFinding;
 pub use plan::Plan;
 
 use crate::levels::Counts;
@@ -31,6 +36,7 @@ use crate::proof::Proof;
 use crate::threshold::{LevelState, RateState};
 use compute::{Known, Memory};
 use minewatch_domain::{At, Level, PointId, Reading};
+use outlook::ForecastState;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use validation::{CheckState, GroupState};
@@ -102,6 +108,8 @@ pub enum Finding {
     Level(Box<LevelFinding>),
     /// An instrument's data became doubtful, or are no longer.
     Fault(FaultFinding),
+    /// A failure time was forecast, or why none is stated.
+    Forecast(Box<ForecastFinding>),
 }
 
 /// A point's rule at work.
@@ -139,6 +147,9 @@ pub struct DamModel {
     pending: BTreeSet<usize>,
     dirty_items: BTreeSet<usize>,
     hazards_dirty: bool,
+    forecasts: Vec<ForecastState>,
+    /// Samples are taken again: tracks grow, nothing is forecast.
+    quiet: bool,
 }
 
 impl DamModel {
@@ -169,6 +180,8 @@ impl DamModel {
             pending: BTreeSet::new(),
             dirty_items: BTreeSet::new(),
             hazards_dirty: false,
+            forecasts: vec![ForecastState::default(); plan.file.forecasts.len()],
+            quiet: false,
             plan,
         }
     }

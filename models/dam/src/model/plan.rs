@@ -2,6 +2,7 @@
 //! after its inputs, rules ready to run.
 
 use super::compute::Computing;
+use super::outlook;
 use crate::calibration::CalibrationBook;
 use crate::dam_file::{CommonMode, DamFile, Hazard, PointRule};
 use crate::levels::{self, RunnableRule};
@@ -65,6 +66,8 @@ pub struct Plan {
     /// Per point: the common-mode group it belongs to.
     pub(super) group_of: Vec<Option<usize>>,
     pub(super) group_members: Vec<Vec<usize>>,
+    /// Per point: the forecasts it is a track or reference of.
+    pub(super) forecasts_of: Vec<Vec<usize>>,
     /// Per item: the measured points behind it.
     pub(super) measured_of_item: Vec<BTreeSet<usize>>,
 }
@@ -103,6 +106,9 @@ impl Plan {
             check.drift.iter().flat_map(|drift| &drift.against).for_each(|point| _ = names.number(point));
             check.manual.iter().for_each(|manual| _ = names.number(&manual.point));
             check.not_above.iter().for_each(|point| _ = names.number(point));
+        }
+        for forecast in &file.forecasts {
+            outlook::points(forecast).for_each(|point| _ = names.number(point));
         }
         let group_members = members(&file.common_mode, &mut names);
         if !problems.is_empty() {
@@ -144,6 +150,11 @@ impl Plan {
         for (group, members) in group_members.iter().enumerate() {
             members.iter().for_each(|point| group_of[*point] = Some(group));
         }
+        let mut forecasts_of = vec![Vec::new(); n];
+        for (place, forecast) in file.forecasts.iter().enumerate() {
+            let numbers = outlook::points(forecast).filter_map(|point| names.index.get(point));
+            numbers.for_each(|number| forecasts_of[*number].push(place));
+        }
         let measured_of_item = (0..file.items.len())
             .map(|item| {
                 let of = rules.iter().filter(|rule| rule.item == item).map(|rule| rule.point);
@@ -168,6 +179,7 @@ impl Plan {
             manual_for,
             group_of,
             group_members,
+            forecasts_of,
             measured_of_item,
         }
     }

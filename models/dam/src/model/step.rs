@@ -66,6 +66,9 @@ impl DamModel {
         let known = self.validate(number, known, now, out);
         self.latest[number] = Some(known);
         let plan = Arc::clone(&self.plan);
+        if !plan.forecasts_of[number].is_empty() {
+            self.track(number, &known, now, out);
+        }
         self.pending.extend(plan.triggers[number].iter().copied());
         let sample = Sample::new(known.value, known.quality);
         for place in &plan.conditions_of[number] {

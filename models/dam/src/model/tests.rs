@@ -92,7 +92,7 @@ fn model(extra: &str) -> DamModel {
     DamModel::new(Arc::new(Plan::new(file).expect("runs")))
 }
 
-fn reading(point: &str, minute: i64, value: Option<f64>, quality: Quality) -> (Reading, Moment) {
+pub(super) fn reading(point: &str, minute: i64, value: Option<f64>, quality: Quality) -> (Reading, Moment) {
     let at = At::from_millis(T0 + minute * 60_000);
     let reason = if quality == Quality::Good { Reason::None } else { Reason::Stale };
     let reading = Reading { point: PointId::parse(point).expect("slug"), at, value, quality, reason };
@@ -112,7 +112,7 @@ fn feed(model: &mut DamModel, lines: &[(i64, &str, f64)]) -> Vec<Finding> {
 fn levels(findings: &[Finding]) -> Vec<String> {
     let level = |finding: &Finding| match finding {
         Finding::Level(found) => Some(format!("{} {}", found.id, found.to.name())),
-        Finding::Computed(_) | Finding::Fault(_) => None,
+        Finding::Computed(_) | Finding::Fault(_) | Finding::Forecast(_) => None,
     };
     findings.iter().filter_map(level).collect()
 }
@@ -120,7 +120,7 @@ fn levels(findings: &[Finding]) -> Vec<String> {
 fn last_proof(findings: &[Finding], id: &str) -> Proof {
     let of = |finding: &Finding| match finding {
         Finding::Level(found) if found.id.as_str() == id => Some(found.proof.clone()),
-        Finding::Level(_) | Finding::Computed(_) | Finding::Fault(_) => None,
+        Finding::Level(_) | Finding::Computed(_) | Finding::Fault(_) | Finding::Forecast(_) => None,
     };
     findings.iter().rev().find_map(of).unwrap_or_else(|| panic!("{id} has a proof"))
 }
@@ -168,7 +168,7 @@ fn computed_points_carry_their_inputs_into_the_proof() {
         .iter()
         .filter_map(|f| match f {
             Finding::Computed(reading) if reading.point.as_str() == "beach" => reading.value,
-            Finding::Computed(_) | Finding::Level(_) | Finding::Fault(_) => None,
+            Finding::Computed(_) | Finding::Level(_) | Finding::Fault(_) | Finding::Forecast(_) => None,
         })
         .collect();
     assert!((computed[0] - 1.7 / 0.015).abs() < 1e-6, "{computed:?}");

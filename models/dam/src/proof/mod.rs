@@ -162,6 +162,30 @@ impl Node {
     }
 }
 
+/// What is said about the failure time of a movement, beside the level.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForecastNote {
+    /// The point whose movement it is.
+    pub point: String,
+    /// `FAILURE`, or the reason why none is stated (`BELOW_NOISE`, …).
+    pub code: String,
+    /// When it was made, microseconds since 1970.
+    pub at_us: i64,
+    /// Failure time, microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_us: Option<i64>,
+    /// Start of its 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_us: Option<i64>,
+    /// End of its 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_us: Option<i64>,
+    /// In Chinese.
+    pub zh: String,
+    /// In English. An abstention says that it is no statement of safety.
+    pub en: String,
+}
+
 /// The proof of one change of level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
@@ -184,6 +208,9 @@ pub struct Proof {
     /// What is to be done at this level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
+    /// What is forecast about the movements of the item, or of the pond.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<ForecastNote>,
 }
 
 /// A trigger action response plan, as a proof carries it.
@@ -236,7 +263,8 @@ impl Proof {
                 return text;
             }
             if !proof.root.prune() {
-                if proof.actions.pop().is_none() {
+                // The plan of action is worth more than a forecast.
+                if proof.forecasts.pop().is_none() && proof.actions.pop().is_none() {
                     return String::new();
                 }
                 proof.root = self.root.clone();

@@ -73,6 +73,9 @@ impl Proof {
         let rule = language.of("依据", "by");
         out.push_str(&format!("{} {arrow} ({rule} {} / {})\n", self.dam, self.document, self.revision));
         self.root.lines(language, &level, 0, &mut out);
+        for note in &self.forecasts {
+            out.push_str(&format!("~ {} {}\n", note.point, language.of(&note.zh, &note.en)));
+        }
         for action in &self.actions {
             let (who, what) = (language.of("负责人", "owner"), language.of("措施", "do"));
             out.push_str(&format!("! {}: {}\n", who, language.name(&action.owner)));

@@ -47,6 +47,7 @@ fn proof(points: usize) -> Proof {
         to: Level::Orange,
         root: item.with_children((0..points).map(point).collect()),
         actions: vec![action],
+        forecasts: Vec::new(),
     }
 }
 
