@@ -7,7 +7,11 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Exports a case and replays it; exit code and the lines of standard output.
+/// What the second version of the dam file has besides: forecasts of the movement at depth, every six hours.
+const FORECAST: &str = "\n[[forecast]]\npoint = \"incl-1\"\nevery_min = 360\n";
+
+/// Exports a case and replays it through its dam file and one that forecasts too; exit code and the lines
+/// of standard output.
 fn replayed(name: &str, export: &[&str]) -> Result<(Option<i32>, Vec<Value>)> {
     let folder = scratch(name)?;
     let mut simulator = Command::new(binary("simulator")?);
@@ -15,7 +19,9 @@ fn replayed(name: &str, export: &[&str]) -> Result<(Option<i32>, Vec<Value>)> {
     let exported = simulator.output()?;
     ensure!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
     let mut gateway = Command::new(binary("gateway")?);
-    gateway.arg("replay").arg("--dam").arg(folder.join("dam.toml")).arg("--against").arg(folder.join("dam.toml"));
+    let against = folder.join("against.toml");
+    std::fs::write(&against, std::fs::read_to_string(folder.join("dam.toml"))? + FORECAST)?;
+    gateway.arg("replay").arg("--dam").arg(folder.join("dam.toml")).arg("--against").arg(against);
     gateway.arg("--series").arg(folder.join("series.csv")).arg("--truth").arg(folder.join("truth.json"));
     lines(&mut gateway)
 }
@@ -38,6 +44,15 @@ fn a_failure_in_72_hours_is_orange_a_day_before_and_two_versions_stand_side_by_s
     assert_eq!((code, found.len()), (Some(0), 2), "{found:?}");
     assert!(found[0]["lead_h"].as_f64().is_some_and(|lead| lead >= 24.0), "{}", found[0]);
     assert_eq!((&found[0]["missed"], &found[0]["false"]), (&Value::from(0), &Value::from(0)));
+    assert_eq!(found[0]["forecasts"], Value::from(Vec::<Value>::new()), "the first version forecasts nothing");
+    let notes: Vec<&Value> = lines.iter().map(|line| &line["forecast"]).filter(|note| note.is_object()).collect();
+    let reason = notes.first().context("a forecast")?;
+    assert_ne!(reason["code"], "FAILURE", "quiet days first: {reason}");
+    assert!(reason["en"].as_str().is_some_and(|text| text.contains("does not mean that the dam is safe")), "{reason}");
+    // 240 hours after the start of every case, 2026-01-01T00:00:00Z.
+    let failure_us = (1_767_225_600 + 240 * 3_600) * 1_000_000_i64;
+    let stated = notes.iter().rev().find_map(|note| note["failure_us"].as_i64()).context("a failure time")?;
+    assert!((stated - failure_us).abs() <= 2 * 3_600_000_000, "{} h off", (stated - failure_us) as f64 / 3.6e9);
     Ok(())
 }
 
