@@ -1,6 +1,6 @@
 //! What must hold between the parts of a dam file.
 
-use super::{CalibrationValues, DamFile, DamProblem, Derived, Formula, NamedText};
+use super::{CalibrationValues, DamFile, DamProblem, Derived, Formula, NamedText, Regression};
 use crate::levels;
 use crate::standard;
 use minewatch_domain::{Level, PointId};
@@ -372,6 +372,11 @@ impl Formula {
         }
     }
 
+    fn regression(file: &DamFile, f: &Regression, problems: &mut Vec<String>) {
+        problems.extend(f.problem().map(str::to_owned));
+        Self::calibrated(file, &f.calibration, "regression", problems);
+    }
+
     fn problems(&self, file: &DamFile) -> Vec<String> {
         let mut problems = Vec::new();
         let mut need = |good: bool, what: &str| {
@@ -436,14 +441,8 @@ impl Formula {
                 let positive = [f.weight_kn_m3, f.depth_m, f.friction_deg, f.slope].iter().all(|n| *n > 0.0);
                 need(positive && f.cohesion_kpa >= 0.0, "weight, depth, friction and slope must be above 0");
             }
-            Formula::Regression(f) => {
-                need((0.01..=744.0).contains(&f.every_h), "every_h must be 0.01 to 744");
-                Self::calibrated(file, &f.calibration, "regression", &mut problems);
-            }
-            Formula::PipingSigns(f) => {
-                need((0.01..=8_784.0).contains(&f.window_h), "window_h must be 0.01 to 8784 (a year)");
-                need(f.sane(), "seepage_per_d, turbidity_ntu and, with a piezometer, piezometer_per_d must be above 0");
-            }
+            Formula::Regression(f) => Self::regression(file, f, &mut problems),
+            Formula::PipingSigns(f) => problems.extend(f.problem().map(str::to_owned)),
         }
         problems
     }

@@ -67,6 +67,10 @@ impl Regression {
     pub(super) fn inputs(&self) -> Vec<PointId> {
         vec![self.input.clone(), self.level.clone(), self.rain.clone()]
     }
+
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        (!(0.01..=744.0).contains(&self.every_h)).then_some("every_h must be 0.01 to 744")
+    }
 }
 
 impl PipingSigns {
@@ -75,8 +79,13 @@ impl PipingSigns {
         first.into_iter().chain(&self.piezometer).cloned().collect()
     }
 
-    pub(super) fn sane(&self) -> bool {
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        if !(0.01..=8_784.0).contains(&self.window_h) {
+            return Some("window_h must be 0.01 to 8784 (a year)");
+        }
         let positive = [self.seepage_per_d, self.turbidity_ntu].iter().all(|limit| *limit > 0.0);
-        positive && self.level_per_d >= 0.0 && (self.piezometer.is_none() || self.piezometer_per_d > 0.0)
+        let confirmed = self.piezometer.is_none() || self.piezometer_per_d > 0.0;
+        (!(positive && confirmed && self.level_per_d >= 0.0))
+            .then_some("seepage_per_d, turbidity_ntu and, with a piezometer, piezometer_per_d must be above 0")
     }
 }
