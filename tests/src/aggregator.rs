@@ -135,7 +135,7 @@ fn config_text(folder: &Path, data: &Path, http_port: u16, ports: Option<(u16, u
     let second = if people.contains("second_factor") { "" } else { "second_factor = \"optional\"\n" };
     format!(
         "[http]\nlisten = \"127.0.0.1:{http_port}\"\nread_token_file = \"{folder}/read-token\"\n{http}\n\
-         [people]\nsetup_token_file = \"{folder}/setup-token\"\n{second}{people}\n\
+         [people]\nsetup_token_file = \"{folder}/setup-token\"\nsecret_key_file = \"{folder}/secret-key\"\n{second}{people}\n\
          [audit]\nkey_file = \"{folder}/audit-key\"\n\n[store]\nurl = \"{store}\"\n\n[broker]\n{broker}\n{more}"
     )
 }
