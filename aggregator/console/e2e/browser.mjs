@@ -53,11 +53,17 @@ const DECIDED = {
 export async function unroll(page) {
   const HEIGHT_MAX = 12_000
   for (let round = 0; round < 3; round += 1) {
-    const height = await page.evaluate(() => document.documentElement.scrollHeight)
+    // A list that scrolls by itself grows with the window: no row of it may stay half hidden.
+    const height = await page.evaluate(() => {
+      const lists = [...document.querySelectorAll('[role=region]')]
+      lists.forEach((list) => (list.scrollTop = 0))
+      return document.documentElement.scrollHeight + Math.max(0, ...lists.map((list) => list.scrollHeight - list.clientHeight))
+    })
     const { width } = page.viewportSize()
     await page.setViewportSize({ width, height: Math.min(height, HEIGHT_MAX) })
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
   }
+  await page.evaluate(() => document.querySelectorAll('[role=region]').forEach((list) => (list.scrollTop = 0)))
 }
 
 /**

@@ -259,6 +259,7 @@ export const en: Record<OpsKey, string> = {
   'start.add': 'Enter',
   'start.gateway': 'First gateway',
   'start.install': 'Install the gateway on a computer at the mine. In its site file, [site] names the organisation entered above and [uplink] this address:',
+  'start.code': 'Where headquarters has [identity]: run this at headquarters, and the gateway enrol command it prints at the gateway; certificate and broker address come with it.',
   'start.check': 'Run gateway check with the site file and mend what it lists; then run gateway run with it.',
   'start.waiting': 'Waiting for the gateway to report; this page follows by itself.',
   'start.heard': '{site} has reported: {name} {value} {unit}',

@@ -257,6 +257,7 @@ export const zh = {
   'start.add': '登记',
   'start.gateway': '第一台网关',
   'start.install': '在矿山的计算机上安装网关。站点文件的 [site] 填上面登记的组织，[uplink] 填此地址：',
+  'start.code': '总部启用了 [identity] 时：在总部运行下面的命令，把它打印的 gateway enrol 命令拿到网关上运行；证书与代理地址随之就位。',
   'start.check': '运行 gateway check 站点文件，按列出的问题修正；再运行 gateway run 站点文件。',
   'start.waiting': '正在等待网关报到，本页会自动更新。',
   'start.heard': '{site} 已报到：{name} {value} {unit}',
