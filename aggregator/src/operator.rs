@@ -42,6 +42,34 @@ pub enum Order {
     Evidence(Evidence),
     /// The organisation changes.
     Organisation(OrgChange),
+    /// A receiver told what became of a notice.
+    Receipt(Receipt),
+}
+
+/// What a receiver told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It arrived.
+    Delivered,
+    /// It did not, and why.
+    Failed(String),
+    /// Somebody pressed a key or sent a text.
+    Answered(String),
+}
+
+/// A later receipt of a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its own id; a repeat changes nothing.
+    pub id: String,
+    /// The notice, as its receiver knows it.
+    pub notice: String,
+    /// What.
+    pub said: Said,
+    /// The person of the contacts who answered, when it is known.
+    pub by: Option<String>,
+    /// When.
+    pub at: At,
 }
 
 /// A piece of evidence.

@@ -95,6 +95,8 @@ const DOORS: &[(&str, &str, Need)] = &[
     ("POST", "/api/v1/cases/{id}/evidence", HANDLE),
     ("GET", "/api/v1/cases/{id}/evidence/{sha256}", VIEW),
     ("GET", "/api/v1/cases/{id}/pack", Need::One(&[Action::Export])),
+    // The channel's signature is the way in.
+    ("POST", "/api/v1/receipts/{channel}", Need::Public),
     ("GET", "/api/v1/organisation", VIEW),
     ("POST", "/api/v1/organisation", Need::One(&[Action::ManageOrganisation])),
     ("GET", "/api/v1/evidence/{gateway}/{alarm}", VIEW),
@@ -143,8 +145,14 @@ mod tests {
     #[test]
     fn only_the_way_in_and_health_are_public() {
         let public: Vec<&str> = DOORS.iter().filter(|(_, _, n)| *n == Need::Public).map(|(_, p, _)| *p).collect();
-        let way_in =
-            ["/api/v1/sign-in", "/api/v1/sign-in", "/api/v1/setup", "/api/v1/oidc/start", "/api/v1/oidc/callback"];
+        let way_in = [
+            "/api/v1/sign-in",
+            "/api/v1/sign-in",
+            "/api/v1/setup",
+            "/api/v1/oidc/start",
+            "/api/v1/oidc/callback",
+            "/api/v1/receipts/{channel}",
+        ];
         assert_eq!(public[..2], ["/healthz", "/readyz"]);
         assert_eq!(public[2..], way_in);
         assert_eq!(need("HEAD", "/api/v1/me"), Some(Need::SignedIn));

@@ -20,6 +20,7 @@ mod pack;
 mod people;
 mod people_types;
 mod query;
+mod receipts;
 mod routes;
 mod serve;
 mod sign_in;
@@ -174,6 +175,7 @@ impl IntoResponse for Problem {
         cases::add_evidence,
         cases::get_evidence,
         pack::pack,
+        receipts::take,
         organisation::get_all,
         organisation::change,
         sign_in::way_in,
@@ -275,6 +277,7 @@ pub fn router(api: Api) -> Router {
         )
         .route("/api/v1/cases/{id}/evidence/{sha256}", get(cases::get_evidence))
         .route("/api/v1/cases/{id}/pack", get(pack::pack))
+        .route("/api/v1/receipts/{channel}", post(receipts::take))
         .route("/api/v1/organisation", get(organisation::get_all).post(organisation::change))
         .route("/api/v1/ledger", get(routes::ledger))
         .route("/api/v1/quarantine", get(routes::quarantine))

@@ -83,12 +83,12 @@ impl Api {
         Ok(views)
     }
 
-    /// A page of alarms the actor may see, and the key of the next.
+    /// A page of alarms the actor may see, with their inputs, and the key of the next.
     pub(super) async fn alarm_list(
         &self,
         actor: &Actor,
         asked: &Asked,
-    ) -> Result<(Vec<AlarmRow>, Option<String>), Problem> {
+    ) -> Result<(Vec<AlarmView>, Option<String>), Problem> {
         let level_min = match asked.state.as_deref() {
             None | Some("active") => 1,
             Some("all") => 0,
@@ -110,7 +110,15 @@ impl Api {
             query::page_key_text(level, row.at.micros(), 0, row.gateway.as_str(), &row.alarm)
         };
         let next = rows.last().filter(|_| full).map(key);
-        Ok((rows, next))
+        let (now, mut live) = (clock::now(), BTreeMap::new());
+        let views = rows.iter().map(|row| {
+            let known: &BTreeMap<PointId, Latest> =
+                live.entry(row.gateway.clone()).or_insert_with(|| self.live.latest(&row.gateway));
+            let newest = row.point.as_deref().and_then(|point| known.get(&PointId::parse(point).ok()?));
+            let input = newest.map(|newest| view::latest(newest, row.described.as_ref(), now));
+            AlarmView { input, ..view::alarm(row) }
+        });
+        Ok((views.collect(), next))
     }
 
     pub(super) fn system_view(&self) -> SystemView {
@@ -225,7 +233,7 @@ pub(super) async fn readings(State(api): State<Api>, actor: Actor, params: Param
 pub(super) async fn alarms(State(api): State<Api>, actor: Actor, params: Params) -> Result<Response, Problem> {
     let asked = asked(params)?;
     let (rows, next) = api.alarm_list(&actor, &asked).await?;
-    let mut response = Json(rows.iter().map(view::alarm).collect::<Vec<_>>()).into_response();
+    let mut response = Json(rows).into_response();
     let link = next.and_then(|key| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         let parts = [("state", &asked.state), ("gateway", &asked.gateway), ("limit", &asked.limit)];

@@ -1,7 +1,7 @@
 //! Live events for browsers: resume by id, or one snapshot.
 
 use super::query::{Asked, event_id};
-use super::{Api, Problem, view};
+use super::{Api, Problem};
 use crate::clock;
 use crate::live::LiveEvent;
 use crate::people::{Actor, Identity};
@@ -96,7 +96,7 @@ async fn snapshot(api: &Api, actor: &Actor, last: u64) -> Result<Event, Problem>
     let data = serde_json::json!({
         "gateways": api.gateway_list(actor).await?,
         "points": api.point_list(actor, None).await?,
-        "alarms": api.alarm_list(actor, &Asked::default()).await?.0.iter().map(view::alarm).collect::<Vec<_>>(),
+        "alarms": api.alarm_list(actor, &Asked::default()).await?.0,
         "system": api.system_view(),
     });
     Ok(Event::default().id(format!("{}-{last}", api.live.epoch())).event("snapshot").data(data.to_string()))

@@ -116,6 +116,9 @@ pub struct AlarmView {
     pub rule: String,
     pub why: String,
     pub name: Name,
+    /// The newest value of its point, in lists: how far what stands here can be trusted now. A bad or stale
+    /// one neither raises nor clears the alarm.
+    pub input: Option<LatestView>,
 }
 
 /// A raw reading.

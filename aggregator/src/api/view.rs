@@ -122,6 +122,7 @@ pub fn alarm(row: &AlarmRow) -> AlarmView {
         rule: row.rule.clone(),
         why: row.why.clone(),
         name: alarm_name(&row.alarm, row.described.as_ref()),
+        input: None,
     }
 }
 
@@ -268,6 +269,7 @@ pub fn alarm_event(
         rule: alarm.rule.clone(),
         why: alarm.why.clone(),
         name: alarm_name(alarm.alarm.as_str(), described),
+        input: None,
     }
 }
 

@@ -130,6 +130,14 @@ pub fn alarm(
 /// Cleared alarms keep their retained state this long: 30 days.
 const CLEARED_KEPT_MS: i64 = 30 * 86_400_000;
 
+/// How long the removal of an old state is told again: a broker or we may have been away meanwhile.
+const SWEPT_MS: i64 = 7 * 86_400_000;
+
+/// Cases closed in this time lose their retained state now.
+pub fn swept(now: At) -> (At, At) {
+    (now.plus_millis(-CLEARED_KEPT_MS - SWEPT_MS), now.plus_millis(-CLEARED_KEPT_MS))
+}
+
 /// Whether the broker keeps the state of an alarm that is at `level` since `since`.
 pub fn is_kept(level: Level, since: At, now: At) -> bool {
     level != Level::Normal || now.millis_since(since) < CLEARED_KEPT_MS

@@ -88,6 +88,8 @@ struct Read {
     states: Vec<AlarmRow>,
     /// Open cases, when everything is to be stated again.
     cases: Vec<CaseLine>,
+    /// Cases closed long ago, whose retained state goes.
+    closed: Vec<CaseLine>,
     /// Gateways whose alarm states were asked for; empty means all, nothing means only those long cleared.
     due: Option<BTreeSet<GatewayId>>,
 }
@@ -350,7 +352,11 @@ impl Publisher {
                 true => store.case_page(&open).await?,
                 false => Vec::new(),
             };
-            Ok(Read { outbox, states, cases, due })
+            let closed = match sweep {
+                true => store.cases_closed(event::swept(clock::now()), CASES_READ).await?,
+                false => Vec::new(),
+            };
+            Ok(Read { outbox, states, cases, closed, due })
         })
     }
 
@@ -368,7 +374,8 @@ impl Publisher {
         if queues.taken.len() > 20_000 {
             queues.taken.clear();
         }
-        self.restate_cases(&read.cases, queues);
+        self.restate_cases(&read.cases, true, queues);
+        self.restate_cases(&read.closed, false, queues);
         for row in read.states {
             let wanted = read.due.as_ref().is_some_and(|due| due.is_empty() || due.contains(&row.gateway));
             let (Some(transition), Some(path)) = (row.transition(), self.path(&row.gateway)) else { continue };
@@ -389,8 +396,9 @@ impl Publisher {
         }
     }
 
-    /// Queues the states of open cases: a broker that was restarted has forgotten them.
-    fn restate_cases(&self, cases: &[CaseLine], queues: &mut Queues) {
+    /// Queues the states of open cases: a broker that was restarted has forgotten them. Of cases that are no
+    /// longer `kept` an empty one, which removes what the broker has.
+    fn restate_cases(&self, cases: &[CaseLine], kept: bool, queues: &mut Queues) {
         for case in cases {
             let gateway = case.gateway.as_deref().and_then(|gateway| GatewayId::parse(gateway).ok());
             let (Some(gateway), Some(field)) = (gateway, Field::from_name(&case.domain)) else { continue };
@@ -406,7 +414,8 @@ impl Publisher {
                 due: case.due_us.map(At),
             };
             let message = event::case(&gateway, &seen, At(case.changed_us));
-            queues.states.push_back((event::topic(path, &message.leaf), message.payload));
+            let payload = if kept { message.payload } else { String::new() };
+            queues.states.push_back((event::topic(path, &message.leaf), payload));
         }
     }
 

@@ -20,6 +20,7 @@ mod mail;
 mod message;
 pub mod plan;
 mod quiet;
+pub mod receipt;
 mod robot;
 pub mod sender;
 pub mod settings;

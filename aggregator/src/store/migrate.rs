@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     },
     Step { number: 6, common: include_str!("../../migrations/0006_risk.sql"), sqlite: "", postgres: "" },
     Step { number: 7, common: include_str!("../../migrations/0007_identity.sql"), sqlite: "", postgres: "" },
+    Step { number: 8, common: include_str!("../../migrations/0008_receipts.sql"), sqlite: "", postgres: "" },
 ];
 
 fn filled(step: &str, dialect: Dialect) -> String {

@@ -5,10 +5,10 @@
 //! take the same row first), so budgets are never spent twice.
 
 use super::{Columns, Store, StoreError};
-use crate::notify::Answer;
 use crate::notify::budget::Budget;
 use crate::notify::plan::Plan;
 use crate::notify::sender::{self, Effect, Event, Notice, State};
+use crate::notify::{Answer, public_key};
 use minewatch_domain::{At, Level};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -104,7 +104,7 @@ async fn save(connection: &mut AnyConnection, notice: &Notice, next: &State) -> 
     }
     let changed = sqlx::query(
         "UPDATE notice SET state = $1, attempts = $2, next_try_us = $3, claimed_by = $4, claimed_until_us = $5, \
-         sent_us = $6, receipt = $7 WHERE id = $8 AND state = $9 AND \
+         sent_us = $6, receipt = $7, public_id = $12 WHERE id = $8 AND state = $9 AND \
          ($9 <> 'claimed' OR (claimed_by = $10 AND claimed_until_us = $11))",
     )
     .bind(next.name())
@@ -118,6 +118,7 @@ async fn save(connection: &mut AnyConnection, notice: &Notice, next: &State) -> 
     .bind(notice.state.name())
     .bind(holder)
     .bind(until)
+    .bind(public_key(&notice.id))
     .execute(connection)
     .await?;
     Ok(changed.rows_affected() == 1)

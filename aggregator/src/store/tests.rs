@@ -140,7 +140,7 @@ pub(super) async fn fresh(address: &str) -> Store {
     let tables = "readings marks streams alarm_journal alarms gaps events gateways points outbox latest catalogues \
                   quarantine quarantine_counts hourly hourly_due meta alarm_actions alarm_requests commands cases \
                   case_journal case_alarms evidence org_units responsible_parties rosters shifts ladders \
-                  escalation_steps calls notice";
+                  escalation_steps calls notice receipts";
     for table in tables.split_whitespace() {
         store.writer.execute(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).await.expect("empties");
     }

@@ -9,7 +9,7 @@ use super::read::{CASES, CaseLine, Filter, HandledRow, handled_of, line_of};
 use crate::people::Domain;
 use crate::store::read::{ALARM_COLUMNS, AlarmRow, Handled, alarm_of};
 use crate::store::{Columns, Store, StoreError};
-use minewatch_domain::OrgPath;
+use minewatch_domain::{At, OrgPath};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
@@ -182,6 +182,13 @@ impl Store {
             Ok(AlarmRow { handled, ..alarm_of(row)? })
         };
         rows.iter().map(read).collect()
+    }
+
+    /// Cases closed in `from..to`, oldest first.
+    pub async fn cases_closed(&self, (from, to): (At, At), limit: i64) -> Result<Vec<CaseLine>, StoreError> {
+        let text = format!("{CASES} WHERE closed_us >= $1 AND closed_us < $2 ORDER BY closed_us, case_id LIMIT $3");
+        let query = sqlx::query(AssertSqlSafe(text)).bind(from.micros()).bind(to.micros()).bind(limit);
+        query.fetch_all(&self.reader).await?.iter().map(line_of).collect()
     }
 
     /// A page of cases: open ones, worst and newest first.

@@ -17,6 +17,7 @@ mod list;
 mod list_tests;
 mod organisation;
 mod read;
+mod receipt;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -119,6 +120,7 @@ impl<'a> Work<'a> {
             Order::Case { case, seen, what } => self.case_order(command, case, *seen, what).await,
             Order::Evidence(evidence) => self.evidence(command, evidence).await,
             Order::Organisation(change) => self.organisation(command, change).await,
+            Order::Receipt(receipt) => self.receipt(command, receipt).await,
         }
     }
 

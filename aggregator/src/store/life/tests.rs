@@ -3,7 +3,7 @@
 use crate::ingest::Input;
 use crate::ingest::admit::Batch;
 use crate::live::LinkChange;
-use crate::operator::{Answer, Command, Done, Evidence, Order, OrgChange, Refusal, Reply, Rung, Shift};
+use crate::operator::{Answer, Command, Done, Evidence, Order, OrgChange, Receipt, Refusal, Reply, Rung, Said, Shift};
 use crate::people::{Actor, Domains, Grant, Role, Via};
 use crate::store::tests::{fresh, gateway, on_both};
 use crate::store::{Columns, Committer, Filter, Store};
@@ -379,5 +379,50 @@ fn a_ladder_calls_who_is_on_duty_now() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(called, [(some("late"), some("sms")), (some("centre"), some("wecom"))]);
         hq.store.close().await;
+    });
+}
+
+#[test]
+fn who_answers_a_call_is_in_the_record_once_and_key_1_acknowledges() {
+    on_both(async |address| {
+        let mut hq = Hq::open(address).await;
+        let chief = actor("chief", Role::Administrator);
+        let org = OrgPath::parse("unassigned").expect("path");
+        let party = |person: &str| OrgChange::Party {
+            org: org.clone(),
+            field: None,
+            role: "duty".to_owned(),
+            person: person.to_owned(),
+            channel: String::new(),
+        };
+        for person in ["li", "wang"] {
+            assert!(hq.order(&chief, Order::Organisation(party(person)), 0).await.is_ok());
+        }
+        hq.commit(&[raised(0, &[transition(1, AlarmKind::Threshold, 1, Level::Normal, Level::Red, 1)])], 10).await;
+        // As the sender does when it hands a notice to its channel.
+        let sent = "UPDATE notice SET state = 'sent', public_id = target WHERE target IN ('li', 'wang')";
+        sqlx::query(sent).execute(&hq.store.writer).await.expect("sent");
+        let receipt = |id: &str, notice: &str, said: Said| {
+            Order::Receipt(Receipt { id: id.to_owned(), notice: notice.to_owned(), said, by: None, at: at(20) })
+        };
+        let nobody = hq.order(&chief, receipt("r-0", "msg_x", Said::Delivered), 20).await;
+        assert_eq!(nobody, Err(Refusal::NotFound("notice")));
+        assert!(hq.order(&chief, receipt("r-1", "li", Said::Delivered), 20).await.is_ok());
+        assert_eq!(
+            hq.count("SELECT COUNT(*) FROM calls WHERE answered_us IS NOT NULL").await,
+            0,
+            "arrived is not answered"
+        );
+        assert!(hq.order(&chief, receipt("r-2", "wang", Said::Answered("2".to_owned())), 21).await.is_ok());
+        assert_eq!(hq.count("SELECT COUNT(*) FROM cases WHERE state = 'acknowledged'").await, 0, "another key");
+        for ms in [22, 23] {
+            assert!(hq.order(&chief, receipt("r-3", "li", Said::Answered("1".to_owned())), ms).await.is_ok());
+        }
+        assert_eq!(hq.count("SELECT COUNT(*) FROM receipts").await, 3, "a repeat counts once");
+        assert_eq!(hq.count("SELECT COUNT(*) FROM calls WHERE answered_by = 'li'").await, 1);
+        assert_eq!(hq.count("SELECT COUNT(*) FROM calls WHERE answered_by = 'wang'").await, 1);
+        let acknowledged = "SELECT COUNT(*) FROM case_journal WHERE event = 'acknowledge' AND actor = 'li'";
+        assert_eq!(hq.count(acknowledged).await, 1);
+        hq.replayed().await;
     });
 }
