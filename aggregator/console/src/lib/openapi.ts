@@ -2,7 +2,7 @@
 
 export type ActAnswer = { now: number | null; request: string | null }
 export type ActBody = { one_shot: boolean | null; reason: string | null; until: string | null; version: number; work_order: string | null }
-export type AlarmView = { alarm: string; at: string; from_level: string; gateway: string; kind: string; level: string; limit: number | null; name: Name; point: string | null; revision: number; rule: string; since: string; unit: string | null; value: number | null; why: string }
+export type AlarmView = { alarm: string; at: string; from_level: string; gateway: string; input: null | LatestView; kind: string; level: string; limit: number | null; name: Name; point: string | null; revision: number; rule: string; since: string; unit: string | null; value: number | null; why: string }
 export type AnnunciatorPage = { next: string | null; rows: (AnnunciatorRow)[] }
 export type AnnunciatorRow = { alarm: string; at: string; domain: string; gateway: string; handling: null | HandlingView; level: string; org: string }
 export type BrokenView = { until: string }
