@@ -11,6 +11,7 @@ pub mod broker;
 pub mod clock;
 pub mod config;
 pub mod evidence;
+pub mod feeds;
 pub mod handling;
 pub mod hq;
 pub mod identity;

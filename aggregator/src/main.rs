@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use minewatch_aggregator::identity::command as identity;
-use minewatch_aggregator::{api, audit, backup, broker, config::Config, hq, pack, procurement, run};
+use minewatch_aggregator::{api, audit, backup, broker, config::Config, feeds, hq, pack, procurement, run};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -88,6 +88,9 @@ enum Command {
     /// Procurement red flags over files, in batch.
     #[command(subcommand)]
     Procurement(procurement::Procurement),
+    /// Business feeds: look at a document, read the quarantine again.
+    #[command(subcommand)]
+    Feed(feeds::Feed),
     /// The embedded broker's process; started by `run`.
     #[command(hide = true)]
     Broker {
@@ -181,6 +184,7 @@ fn main() -> ExitCode {
         Command::Ca(command) => identity::run(command),
         Command::EnrolCode(asked) => identity::enrol_code(&asked),
         Command::Asyncapi { schema } => hq::print_contract(schema.as_deref()),
+        Command::Feed(command) => return feeds::command(&command),
         Command::Procurement(command) => procurement::run(&command),
         Command::Openapi => {
             println!("{}", api::openapi());

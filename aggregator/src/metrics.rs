@@ -70,6 +70,10 @@ metrics! {
     regulator_unmapped: Counter = Counter::default(), "regulator_unmapped", "Exported values that no code table names";
     regulator_failures: Counter = Counter::default(), "regulator_failures", "Deliveries that failed and are tried again";
     hq_left_out: Counter = Counter::default(), "hq_left_out", "Messages of values together that were left out because the broker was slow; the single values follow";
+    feed_documents: Family<Labels, Counter> = Family::default(), "feed_documents", "Documents of business feeds, by what became of them";
+    feed_facts: Counter = Counter::default(), "feed_facts", "Facts stored from business feeds";
+    feed_refused: Counter = Counter::default(), "feed_refused", "Records of business feeds that were refused and are in quarantine";
+    feeds_overdue: Gauge = Gauge::default(), "feeds_overdue", "Business feeds that are late";
     hq_refused: Counter = Counter::default(), "hq_refused", "Headquarters messages that the broker refused or would not take";
     sink_points: Counter = Counter::default(), "sink_points", "Readings taken by the time-series database";
     sink_dropped: Counter = Counter::default(), "sink_dropped", "Readings left out because the time-series database was away for too long, or refused them";

@@ -7,6 +7,7 @@ use crate::api::{self, Api};
 use crate::broker::{self, BrokerAddress, Credentials, Listening};
 use crate::clock;
 use crate::config::{BrokerMode, Config, Tls};
+use crate::feeds::Feeds;
 use crate::hq::{Board, Publisher};
 use crate::ingest::acks::{self, Acks};
 use crate::ingest::subscribe::Subscriber;
@@ -139,6 +140,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     };
     let outward = Outward::new(&config, (&store, &heard_by, &live), (&shared, &address), (instance, sink));
     let audit_board = board.clone();
+    let feeds_inputs = publisher.inputs.clone();
     let told = Told {
         acks,
         live: live.clone(),
@@ -158,6 +160,17 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     tasks.spawn(named("writer", writer.run(inbox, order_inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
     identities.spawn(&mut tasks, audit_board, &sources);
+    if let Some(intake) = api.feeds.clone() {
+        let feeds = Feeds {
+            intake,
+            address: address.clone(),
+            client_id: format!("minewatch-{}-feeds", config.name),
+            inputs: feeds_inputs,
+            live,
+            metrics: metrics.clone(),
+        };
+        tasks.spawn(named("feeds", feeds.run(sources.clone())));
+    }
     spawn_faces(&mut tasks, (http, api, config.tls.clone()), outward, &sources);
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");

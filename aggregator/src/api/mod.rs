@@ -82,6 +82,8 @@ pub struct Api {
     pub evidence: Option<EvidenceGate>,
     /// Certificates for gateways, where they are given.
     pub identity: Option<crate::identity::Gate>,
+    /// Business feeds, where there are some.
+    pub feeds: Option<crate::feeds::Intake>,
     /// Who may what.
     pub people: People,
     /// Where gateways stand.
@@ -204,6 +206,9 @@ impl IntoResponse for Problem {
         people::end_session,
         people::tokens,
         people::revoke_token,
+        crate::feeds::list,
+        crate::feeds::quarantine,
+        crate::feeds::replay,
         audit::list,
         audit::check,
         audit::export
@@ -285,6 +290,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/stream", get(stream::stream))
         .merge(outward::routes())
         .merge(evidence::routes(api.evidence.clone()))
+        .merge(crate::feeds::routes())
         .route("/api/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi()) }))
         .merge(people_routes())
         .route("/api/{*rest}", any(|| async { Problem::not_found("route") }))
@@ -298,6 +304,10 @@ pub fn router(api: Api) -> Router {
     };
     let open = match &api.identity {
         Some(gate) => open.merge(crate::identity::routes(gate.clone())),
+        None => open,
+    };
+    let open = match &api.feeds {
+        Some(intake) => open.merge(crate::feeds::push_routes(intake.clone())),
         None => open,
     };
     read.layer(DefaultBodyLimit::max(body::BYTES_MAX))

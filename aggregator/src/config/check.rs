@@ -52,7 +52,7 @@ const KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// Sections that are read, and checked, where they are used.
-const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator", "evidence", "oidc", "identity", "sink"];
+const OWN_CHECK: &[&str] = &["notify", "sparkplug", "regulator", "evidence", "oidc", "identity", "sink", "feeds"];
 
 /// Shortest read token accepted.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -136,7 +136,7 @@ fn broker(raw: &Raw, problems: &mut Vec<String>) -> BrokerMode {
     }
 }
 
-pub(super) fn secret(key: &str, file: &Path, problems: &mut Vec<String>) -> Option<String> {
+pub(crate) fn secret(key: &str, file: &Path, problems: &mut Vec<String>) -> Option<String> {
     match std::fs::read_to_string(file) {
         Ok(text) => Some(text.trim().to_owned()),
         Err(error) => {
@@ -234,9 +234,11 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let evidence = crate::evidence::settings::parse(raw.evidence, &mut problems);
     let (identity, sink) =
         (crate::identity::parse(raw.identity, &mut problems), crate::sink::parse(raw.sink, &mut problems));
+    let feeds = crate::feeds::settings::parse(raw.feeds, &mut problems);
     match problems.is_empty() {
         true => Ok(Config {
             evidence,
+            feeds,
             identity,
             sink,
             sparkplug,

@@ -8,11 +8,13 @@ mod check;
 mod people;
 mod rules;
 
+pub(crate) use check::secret;
 use rules::{RawAlarms, RawCases};
 
 use crate::broker::{BrokerAddress, Credentials};
 use crate::evidence::EvidenceConfig;
 use crate::identity::IdentityConfig;
+use crate::feeds::FeedsConfig;
 use crate::notify::NotifyConfig;
 use crate::people::policy::Policy;
 use crate::regulator::RegulatorConfig;
@@ -78,6 +80,8 @@ pub struct Config {
     pub identity: Option<IdentityConfig>,
     /// A time-series database that gets readings too.
     pub sink: Option<SinkConfig>,
+    /// Business feeds; none without the section.
+    pub feeds: Option<Arc<FeedsConfig>>,
 }
 
 /// TLS, ready to serve.
@@ -110,6 +114,7 @@ struct Raw {
     evidence: Option<toml::Table>,
     identity: Option<toml::Table>,
     sink: Option<toml::Table>,
+    feeds: Option<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -207,7 +212,7 @@ impl Config {
         format!(
             "name: {}\nbroker: {broker}\nshared group: {}\nstore: {}\nkeep days: {}\nhttp: {} (read token: {}, tls: {})\n\
              identity provider: {}\nsecond factor: {:?}\nthree administrators: {}\naudit key: {}\nlog: {}\n{}\n\
-             sparkplug: {} gateways\nregulator: {} platforms",
+             sparkplug: {} gateways\nregulator: {} platforms\nfeeds: {}",
             self.name,
             self.shared_group.as_deref().unwrap_or("none"),
             crate::store::shown(&self.store),
@@ -223,6 +228,7 @@ impl Config {
             self.notify.shown(),
             self.sparkplug.gateways.len(),
             self.regulator.platforms.len(),
+            self.feeds.as_ref().map_or(0, |feeds| feeds.feeds.len()),
         )
     }
 }

@@ -4,6 +4,7 @@ use super::named;
 use crate::api::Api;
 use crate::audit::head::Signer;
 use crate::config::Config;
+use crate::feeds::Intake;
 use crate::hq::Board;
 use crate::identity;
 use crate::ingest::Input;
@@ -78,6 +79,7 @@ impl Identities {
             token: config.read_token.as_deref().map(Arc::from),
             notify: config.notify.clone(),
             evidence,
+            feeds: config.feeds.clone().map(|feeds| Intake::new(store.clone(), feeds, metrics.clone())),
             people: self.people.clone(),
             places: self.places.clone(),
             audit_key: config.audit_key.clone(),

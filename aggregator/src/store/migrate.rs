@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/0004_channels.sqlite.sql"),
         postgres: include_str!("../../migrations/0004_channels.postgres.sql"),
     },
+    Step { number: 5, common: include_str!("../../migrations/0005_feeds.sql"), sqlite: "", postgres: "" },
     Step { number: 6, common: include_str!("../../migrations/0006_risk.sql"), sqlite: "", postgres: "" },
     Step { number: 7, common: include_str!("../../migrations/0007_identity.sql"), sqlite: "", postgres: "" },
     Step { number: 8, common: include_str!("../../migrations/0008_receipts.sql"), sqlite: "", postgres: "" },

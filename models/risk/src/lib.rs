@@ -6,4 +6,5 @@
 
 pub mod dictionary;
 pub mod fact;
+pub mod party;
 pub mod procurement;

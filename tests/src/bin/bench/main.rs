@@ -38,6 +38,7 @@ const GROUPS: &[Group] = &[
     Group { metrics: &["ingest_vs_bulk_postgres"], run: ingest::postgres },
     Group { metrics: &["gateway_cost_growth"], run: scale::growth },
     Group { metrics: &["two_aggregators_x"], run: scale::two },
+    Group { metrics: &["camt_vs_scan"], run: micro::camt },
     Group { metrics: &["ocds_mb_per_cpu_s", "ocds_cpu_vs_cardinal"], run: procurement::red_flags },
     Group { metrics: &["alarm_query_p99_ms_sqlite"], run: alarms::sqlite },
     Group { metrics: &["alarm_query_p99_ms_postgres"], run: alarms::postgres },

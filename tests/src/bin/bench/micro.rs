@@ -97,3 +97,18 @@ pub(crate) fn dam() -> Result<Vec<Metric>> {
         format!("{} points a second, 120 s simulated, {} changes of level with proofs", last["points"], last["levels"]);
     Ok(vec![Metric::new("dam_eval_core_percent", median(percents), "%", (Good::AtMost, 2.0), &against)])
 }
+
+/// camt.053 to facts against a bare scan of the same bytes.
+pub(crate) fn camt() -> Result<Vec<Metric>> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(repository()).args(["bench", "-q", "-p", "minewatch-feed", "--bench", "camt"]);
+    let printed = run(&mut command)?;
+    let line = printed.lines().find(|l| l.starts_with('{')).context("the bench's line")?;
+    let said: serde_json::Value = serde_json::from_str(line)?;
+    let against = format!(
+        "bare quick-xml scan {} MB/s, facts {} MB/s ({} MB, {} entries, medians of 5)",
+        said["scan_mb_s"], said["facts_mb_s"], said["megabytes"], said["entries"]
+    );
+    let ratio = said["ratio"].as_f64().context("ratio")?;
+    Ok(vec![Metric::new("camt_vs_scan", ratio, "ratio", (Good::AtLeast, 0.5), &against)])
+}
