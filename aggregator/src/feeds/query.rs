@@ -41,7 +41,7 @@ pub(super) async fn ask(feed: &FeedConfig, config: &QueryConfig, intake: &Intake
 }
 
 /// Asks once; how many rows came.
-async fn once(feed: &FeedConfig, config: &QueryConfig, intake: &Intake) -> Result<usize, String> {
+pub(super) async fn once(feed: &FeedConfig, config: &QueryConfig, intake: &Intake) -> Result<usize, String> {
     let say = |error: sqlx::Error| error.to_string();
     let (_, _, known) = intake.store().feed_state(feed.name.as_str(), clock::now()).await.map_err(|e| e.to_string())?;
     let from = known.unwrap_or_else(|| config.begin.clone());

@@ -4,7 +4,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use minewatch_domain::{OrgPath, PointId};
 use minewatch_feed::bytes::Encoding;
-use minewatch_feed::generic::Mapping;
+use minewatch_feed::generic::{Layout, Mapping};
 use minewatch_feed::reader::Wanted;
 use minewatch_feed::sniff::Format;
 use minewatch_risk::dictionary::Dictionary;
@@ -233,6 +233,10 @@ fn one(raw: RawFeed, above: &OrgPath, dictionary: &Dictionary, problems: &mut Ve
     let token = secret("push_token_file", &raw.push_token_file);
     let hmac = secret("push_secret_file", &raw.push_secret_file);
     let query = raw.query.as_ref().and_then(|query| query_of(&key, query, problems));
+    let lines = matches!(&wanted, Some(Wanted::Mapped(mapping)) if mapping.layout == Layout::Jsonl);
+    if query.is_some() && wanted.is_some() && !lines {
+        problems.push(format!("{key}.query: needs a mapping with layout = \"jsonl\""));
+    }
     if raw.folder.is_none() && token.is_none() && hmac.is_none() && raw.topic.is_none() && raw.query.is_none() {
         problems.push(format!("{key}: has no way in (folder, push_token_file, push_secret_file, topic or query)"));
     }

@@ -236,18 +236,18 @@ async fn trim(connection: &mut AnyConnection) -> Result<(), StoreError> {
 impl Store {
     /// When something of a feed was last taken, and since when it is known. Makes it known.
     pub(super) async fn feed_state(&self, feed: &str, now: At) -> Result<(At, Option<At>, Option<String>), StoreError> {
+        let asked = "SELECT since_us, taken_us, watermark FROM feed_state WHERE feed = $1";
+        if let Some(row) = sqlx::query(asked).bind(feed).fetch_optional(self.reader()).await? {
+            return Ok((At(row.int(0)?), row.maybe_int(1)?.map(At), row.maybe_text(2)?));
+        }
         let mut writing = self.begin().await?;
         sqlx::query("INSERT INTO feed_state (feed, since_us) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(feed)
             .bind(now.micros())
             .execute(&mut *writing)
             .await?;
-        let row = sqlx::query("SELECT since_us, taken_us, watermark FROM feed_state WHERE feed = $1")
-            .bind(feed)
-            .fetch_one(&mut *writing)
-            .await?;
         writing.commit().await?;
-        Ok((At(row.int(0)?), row.maybe_int(1)?.map(At), row.maybe_text(2)?))
+        Ok((now, None, None))
     }
 
     /// How far a database was read.

@@ -60,7 +60,7 @@ async fn a_document_is_taken_once_and_bad_rows_are_kept_for_a_replay() {
     let better = MAPPING.to_owned() + "empty = ['someday']\ndefault = '2026-01-02'\n";
     std::fs::write(folder.path().join("better.toml"), better).expect("mapping");
     let text = format!(
-        "[[feed]]\nname = 'list'\nmapping = '{0}/better.toml'\npush_token_file = '{0}/token'\n",
+        "org = 'minmetals'\n[[feed]]\nname = 'list'\nmapping = '{0}/better.toml'\npush_token_file = '{0}/token'\n",
         folder.path().display()
     );
     let mut problems = Vec::new();
@@ -139,10 +139,43 @@ fn every_shipped_mapping_fits_the_dictionary() {
     let dictionary = minewatch_risk::dictionary::Dictionary::shipped();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
     let mut seen = 0;
-    for entry in std::fs::read_dir(folder).expect("folder").flatten().filter(|e| e.path().extension().is_some_and(|x| x == "toml")) {
+    for entry in std::fs::read_dir(folder)
+        .expect("folder")
+        .flatten()
+        .filter(|e| e.path().extension().is_some_and(|x| x == "toml"))
+    {
         seen += 1;
         let read = settings::read_mapping(&entry.path(), &dictionary);
         assert!(read.is_ok(), "{}: {:?}", entry.path().display(), read.err());
     }
     assert!(seen >= 10, "only {seen} mappings");
+}
+
+#[tokio::test]
+async fn a_database_is_read_from_its_watermark_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (at, source) = (folder.path().display(), folder.path().join("source.db"));
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&format!("sqlite:{}?mode=rwc", source.display())).await.expect("source");
+    let run = async |text: &'static str| sqlx::query(text).execute(&pool).await.expect("source");
+    run("CREATE TABLE l (n INTEGER, party TEXT, since TEXT)").await;
+    run("INSERT INTO l VALUES (1, 'A', '2026-01-01'), (2, 'B', '2026-01-02')").await;
+    std::fs::write(folder.path().join("rows.toml"), MAPPING.replace("'csv'", "'jsonl'").replace("'from'", "'since'"))
+        .expect("mapping");
+    std::fs::write(folder.path().join("url"), format!("sqlite:{}", source.display())).expect("url");
+    let text = format!(
+        "[[feed]]\nname = 'erp'\nmapping = '{at}/rows.toml'\n[feed.query]\nurl_file = '{at}/url'\nwatermark = 'n'\nbegin = '0'\n\
+         query = 'SELECT n, party, since FROM l WHERE n > CAST($1 AS INTEGER) ORDER BY n'\n"
+    );
+    let mut problems = Vec::new();
+    let config = settings::parse(Some(text.parse().expect("toml")), &mut problems).expect("section");
+    assert_eq!(problems, Vec::<String>::new());
+    let store = Store::open(&format!("sqlite:{at}/s.db")).await.expect("store");
+    let intake = Intake::new(store, Arc::clone(&config), Metrics::new());
+    let feed = config.feed("erp").expect("feed");
+    let ask = async || super::query::once(feed, feed.query.as_ref().expect("query"), &intake).await;
+    assert_eq!((ask().await, facts(&intake).await), (Ok(2), 2));
+    assert_eq!((ask().await, facts(&intake).await), (Ok(0), 2));
+    run("INSERT INTO l VALUES (3, 'C', '2026-01-03')").await;
+    assert_eq!((ask().await, facts(&intake).await), (Ok(1), 3));
 }
