@@ -160,17 +160,7 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
     tasks.spawn(named("writer", writer.run(inbox, order_inbox)));
     tasks.spawn(named("acknowledgements", acks::run(address.clone(), client("acks"), ack_queue, stop.clone())));
     identities.spawn(&mut tasks, audit_board, &sources);
-    if let Some(intake) = api.feeds.clone() {
-        let feeds = Feeds {
-            intake,
-            address: address.clone(),
-            client_id: format!("minewatch-{}-feeds", config.name),
-            inputs: feeds_inputs,
-            live,
-            metrics: metrics.clone(),
-        };
-        tasks.spawn(named("feeds", feeds.run(sources.clone())));
-    }
+    spawn_feeds(&mut tasks, (&config, &api), (&address, live, feeds_inputs), &sources);
     spawn_faces(&mut tasks, (http, api, config.tls.clone()), outward, &sources);
 
     tracing::info!(http = %http_address, broker = address.url(), store = crate::store::shown(&config.store), "aggregator runs");
@@ -178,6 +168,20 @@ async fn run(config: Config, print_ready: bool) -> Result<()> {
         ready(&heard_by, http_address, &address, listening, instance).await;
     }
     until_stopped(tasks, &sources, &stop, &store).await
+}
+
+/// Business feeds, where there are some.
+fn spawn_feeds(
+    tasks: &mut JoinSet<&'static str>,
+    (config, api): (&Config, &Api),
+    (address, live, inputs): (&BrokerAddress, Live, mpsc::Sender<crate::ingest::Input>),
+    sources: &CancellationToken,
+) {
+    let Some(intake) = api.feeds.clone() else { return };
+    let (address, metrics) = (address.clone(), api.metrics.clone());
+    let client_id = format!("minewatch-{}-feeds", config.name);
+    let feeds = Feeds { intake, address, client_id, inputs, live, metrics };
+    tasks.spawn(named("feeds", feeds.run(sources.clone())));
 }
 
 /// What people and other programs see, and the upkeep of evidence.

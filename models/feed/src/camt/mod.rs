@@ -123,7 +123,7 @@ impl<R: BufRead> Camt<R> {
                 "ElctrncSeqNb" => statement.number = parts::some(self.xml.text()?),
                 "LglSeqNb" if statement.number.is_none() => statement.number = parts::some(self.xml.text()?),
                 "CreDtTm" => statement.created = parts::when(&mut self.xml, &mut self.pending)?,
-                "CpyDplctInd" => statement.duplicate = self.xml.text()? != "CODU" || statement.duplicate,
+                "CpyDplctInd" => statement.duplicate = !self.xml.text()?.is_empty(),
                 "Acct" => statement.account = parts::account(&mut self.xml)?,
                 "Bal" if statement.balances.len() < BALANCES_MAX => self.balance(statement)?,
                 _ => self.xml.skip()?,
