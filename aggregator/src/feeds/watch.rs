@@ -148,6 +148,7 @@ impl Feeds {
             part: 0,
             parts: 1,
             points: Vec::new(),
+            outline: None,
         })
     }
 }
