@@ -217,7 +217,7 @@ fn inspect_shows_what_a_document_becomes_and_every_fault_with_its_place() -> Res
     fs::write(&file, statement(1, 0))?;
     let (code, out, said) = inspect(&file, &[])?;
     ensure!(code == 0 && out.contains("settles=yes") && said.starts_with("2 facts"), "{code} {out} {said}");
-    fs::write(&file, statement(1, 0).replace("3.00", "three"))?;
+    fs::write(&file, statement(1, 0).replace(">3.00<", ">three<"))?;
     let (code, out, _) = inspect(&file, &[])?;
     ensure!(code == 1 && out.contains("! line 2, /Document/BkToCstmrStmt/Stmt/Ntry/Amt:"), "{code} {out}");
     fs::write(&file, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>")?;
@@ -240,7 +240,7 @@ fn real_ocds_samples_load_and_every_record_that_does_not_is_explained() -> Resul
     let lines: Vec<Value> = out.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let (facts, problems): (Vec<&Value>, Vec<&Value>) = lines.iter().partition(|line| line["kind"].is_string());
     println!("{said}");
-    ensure!(facts.len() > 500, "only {} facts", facts.len());
+    ensure!(facts.len() > 200, "only {} facts", facts.len());
     let explained =
         |p: &&Value| p["why"].as_str().is_some_and(|why| !why.is_empty()) && p["line"].as_u64().is_some_and(|n| n > 0);
     ensure!(problems.iter().all(explained), "a problem without place or reason");
