@@ -171,6 +171,15 @@ fn outward(
     (notify, sparkplug, regulator)
 }
 
+/// The sections about what comes in beside the broker; they check their own keys.
+fn inward(
+    evidence: Option<toml::Table>,
+    feeds: Option<toml::Table>,
+    problems: &mut Vec<String>,
+) -> (Option<crate::evidence::EvidenceConfig>, Option<Arc<crate::feeds::FeedsConfig>>) {
+    (crate::evidence::settings::parse(evidence, problems), crate::feeds::settings::parse(feeds, problems))
+}
+
 fn store(raw: &Raw, problems: &mut Vec<String>) -> String {
     let store = match (&raw.store.url, &raw.store.url_file) {
         (Some(_), Some(_)) => {
@@ -231,10 +240,9 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let log_json = log_json(raw.log.format.as_deref(), &mut problems);
     let rules = std::sync::Arc::new(rules(&raw.alarms, &raw.cases, &mut problems));
     let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
-    let evidence = crate::evidence::settings::parse(raw.evidence, &mut problems);
+    let (evidence, feeds) = inward(raw.evidence, raw.feeds, &mut problems);
     let (identity, sink) =
         (crate::identity::parse(raw.identity, &mut problems), crate::sink::parse(raw.sink, &mut problems));
-    let feeds = crate::feeds::settings::parse(raw.feeds, &mut problems);
     match problems.is_empty() {
         true => Ok(Config {
             evidence,

@@ -13,8 +13,8 @@ use rules::{RawAlarms, RawCases};
 
 use crate::broker::{BrokerAddress, Credentials};
 use crate::evidence::EvidenceConfig;
-use crate::identity::IdentityConfig;
 use crate::feeds::FeedsConfig;
+use crate::identity::IdentityConfig;
 use crate::notify::NotifyConfig;
 use crate::people::policy::Policy;
 use crate::regulator::RegulatorConfig;

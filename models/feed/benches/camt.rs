@@ -19,7 +19,7 @@ const ROUNDS: usize = 5;
 fn document() -> String {
     let mut text = String::with_capacity(48 << 20);
     text.push_str(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\">\n<BkToCstmrStmt>\n<GrpHdr><MsgId>M1</MsgId></GrpHdr>\n<Stmt>\n<Id>S1</Id>\n<ElctrncSeqNb>12</ElctrncSeqNb>\n<Acct><Id><IBAN>NL26VAYB8060476890</IBAN></Id><Ccy>CNY</Ccy></Acct>\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\">\n<BkToCstmrStmt>\n<GrpHdr><MsgId>M1</MsgId></GrpHdr>\n<Stmt>\n<Id>S1</Id>\n<CreDtTm>2026-03-02T08:00:00</CreDtTm>\n<ElctrncSeqNb>12</ElctrncSeqNb>\n<Acct><Id><IBAN>NL26VAYB8060476890</IBAN></Id><Ccy>CNY</Ccy></Acct>\n",
     );
     for n in 0..ENTRIES {
         let _ = write!(
