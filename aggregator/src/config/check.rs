@@ -171,13 +171,20 @@ fn outward(
     (notify, sparkplug, regulator)
 }
 
-/// The sections about what comes in beside the broker; they check their own keys.
-fn inward(
+/// What [`beside`] gives.
+type Beside =
+    (Option<crate::evidence::EvidenceConfig>, Option<Arc<crate::feeds::FeedsConfig>>, Option<crate::sink::SinkConfig>);
+
+/// The sections about what comes in and goes out beside the broker; they check their own keys.
+fn beside(
     evidence: Option<toml::Table>,
     feeds: Option<toml::Table>,
+    sink: Option<toml::Table>,
     problems: &mut Vec<String>,
-) -> (Option<crate::evidence::EvidenceConfig>, Option<Arc<crate::feeds::FeedsConfig>>) {
-    (crate::evidence::settings::parse(evidence, problems), crate::feeds::settings::parse(feeds, problems))
+) -> Beside {
+    let evidence = crate::evidence::settings::parse(evidence, problems);
+    let feeds = crate::feeds::settings::parse(feeds, problems);
+    (evidence, feeds, crate::sink::parse(sink, problems))
 }
 
 fn store(raw: &Raw, problems: &mut Vec<String>) -> String {
@@ -240,9 +247,8 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let log_json = log_json(raw.log.format.as_deref(), &mut problems);
     let rules = std::sync::Arc::new(rules(&raw.alarms, &raw.cases, &mut problems));
     let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
-    let (evidence, feeds) = inward(raw.evidence, raw.feeds, &mut problems);
-    let (identity, sink) =
-        (crate::identity::parse(raw.identity, &mut problems), crate::sink::parse(raw.sink, &mut problems));
+    let (evidence, feeds, sink) = beside(raw.evidence, raw.feeds, raw.sink, &mut problems);
+    let identity = crate::identity::parse(raw.identity, &mut problems);
     match problems.is_empty() {
         true => Ok(Config {
             evidence,
