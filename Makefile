@@ -10,7 +10,7 @@ STEP = @printf '\033[36m[%4ss]\033[0m %s\n' "$$(( $$(date +%s) - $(BEGAN) ))"
 BEGAN := $(shell date +%s)
 CONSOLE := aggregator/console
 
-.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak fall-eval clean openapi asyncapi pictures deny package package-test release audit dam-eval dam-score
+.PHONY: help setup setup-full build demo demo-link demo-fault test check lint rust-tests console-tests bench soak fall-eval clean openapi asyncapi pictures deny package package-test release audit dam-eval dam-score risk-score
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -84,6 +84,12 @@ dam-eval: ## the dam model on measured series (DATA=folder): failure, heads, day
 
 dam-score: ## the dam model on the simulated dam (SEEDS=200, ONLY=F1,N1)
 	@cargo run --release -p minewatch-simulators --example dam_score -- --seeds $(or $(SEEDS),200) $(if $(ONLY),--only $(ONLY))
+
+risk-score: ## the business rules on simulated feeds with planted risks (SEED=1 MONTHS=12)
+	@cargo build --release -p minewatch-simulators -p minewatch-aggregator --bins
+	@target/release/simulator business --seed $(or $(SEED),1) --months $(or $(MONTHS),12) --out target/risk-score
+	@target/release/aggregator rules backtest shipped --facts target/risk-score/facts.jsonl --labels target/risk-score/labels.jsonl \
+		--from 2025-07-01 --to 2031-01-01 --bar 99,95
 
 soak: setup-full ## the fault tests for hours (HOURS=8): long outages, thousands of kills
 	@cargo build --workspace --bins

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use minewatch_aggregator::identity::command as identity;
-use minewatch_aggregator::{api, audit, backup, broker, config::Config, feeds, hq, pack, procurement, run};
+use minewatch_aggregator::{api, audit, backup, broker, config::Config, feeds, hq, pack, procurement, risk, run};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -91,6 +91,9 @@ enum Command {
     /// Business feeds: look at a document, read the quarantine again.
     #[command(subcommand)]
     Feed(feeds::Feed),
+    /// Business rules: check them, run them on history.
+    #[command(subcommand)]
+    Rules(risk::command::Rules),
     /// The embedded broker's process; started by `run`.
     #[command(hide = true)]
     Broker {
@@ -186,6 +189,7 @@ fn main() -> ExitCode {
         Command::Asyncapi { schema } => hq::print_contract(schema.as_deref()),
         Command::Feed(command) => return feeds::command(&command),
         Command::Procurement(command) => procurement::run(&command),
+        Command::Rules(command) => risk::command::run(&command),
         Command::Openapi => {
             println!("{}", api::openapi());
             Ok(())

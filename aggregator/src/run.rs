@@ -14,6 +14,7 @@ use crate::ingest::subscribe::Subscriber;
 use crate::ingest::{INPUTS_MAX, ORDERS_MAX};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::risk::Brain;
 use crate::store::{Committer, Store};
 use crate::system::Health;
 use crate::writer::{Told, Writer};
@@ -177,6 +178,9 @@ fn spawn_feeds(
     (address, live, inputs): (&BrokerAddress, Live, mpsc::Sender<crate::ingest::Input>),
     sources: &CancellationToken,
 ) {
+    let rules = config.risk_rules.clone();
+    let brain = Brain { store: api.store.clone(), inputs: inputs.clone(), rules };
+    tasks.spawn(named("business rules", brain.run(sources.clone())));
     let Some(intake) = api.feeds.clone() else { return };
     let (address, metrics) = (address.clone(), api.metrics.clone());
     let client_id = format!("minewatch-{}-feeds", config.name);

@@ -1,5 +1,6 @@
 //! Command line of the `simulator` program, parsed into what can be run.
 
+use crate::business::BusinessArgs;
 use crate::load::LoadArgs;
 use crate::scenario::export::ExportArgs;
 use crate::world::Scenario;
@@ -24,6 +25,8 @@ pub enum Command {
     Link(LinkArgs),
     /// Play many gateways over MQTT and measure the store's acknowledgements.
     Load(LoadArgs),
+    /// Business feeds with planted, labelled risks, as files.
+    Business(BusinessArgs),
     /// Scenarios of the dam with known truth, as files.
     #[command(subcommand)]
     World(WorldCommand),

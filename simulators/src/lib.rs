@@ -6,6 +6,7 @@
 //! Deliberately absent: anything linked from the gateway or the aggregator; the simulator
 //! meets them only on the wire.
 
+pub mod business;
 pub mod cli;
 pub mod control;
 pub mod fault;

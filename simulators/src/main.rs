@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Parser;
 use minewatch_simulators::cli::{Cli, Command, WorldCommand};
-use minewatch_simulators::{load, run, scenario};
+use minewatch_simulators::{business, load, run, scenario};
 use std::io::Write;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
             let answer: serde_json::Value = serde_json::from_str(&run::switch_link(&args).await?).context("answer")?;
             print(&answer)
         }
+        Command::Business(args) => print(&business::write(&args)?),
         Command::World(WorldCommand::Export(args)) => print(&scenario::export::export(&args)?),
         Command::Load(args) => {
             let stop = stop_on_signal()?;

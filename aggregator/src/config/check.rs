@@ -47,6 +47,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ),
     ("audit", &["key_file"]),
     ("log", &["format"]),
+    ("risk", &["rules_folder"]),
     ("alarms", &["latch_red", "rearm_hours", "shelve_hours_max", "out_of_service_days_max"]),
     ("cases", &["level_min", "reopen_days", "font_file", "deadlines"]),
 ];
@@ -75,6 +76,27 @@ fn unknown_keys(table: &toml::Table, problems: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// Certificates, and the folder of business rules.
+fn last(
+    identity: Option<toml::Table>,
+    rules: Option<std::path::PathBuf>,
+    problems: &mut Vec<String>,
+) -> (Option<crate::identity::IdentityConfig>, Option<std::path::PathBuf>) {
+    (crate::identity::parse(identity, problems), risk_rules(rules, problems))
+}
+
+/// Rules that do not compile are named here, and not when a warning is missed.
+fn risk_rules(folder: Option<std::path::PathBuf>, problems: &mut Vec<String>) -> Option<std::path::PathBuf> {
+    let folder = folder?;
+    let (rules, _, faults) =
+        crate::risk::load(Some(&folder)).compile(&minewatch_risk::dictionary::Dictionary::shipped());
+    problems.extend(faults.iter().map(|fault| format!("risk.rules_folder: {fault}")));
+    if rules.is_empty() {
+        problems.push(format!("risk.rules_folder: {} has no rules", folder.display()));
+    }
+    Some(folder)
 }
 
 fn address(key: &str, text: Option<&str>, default: &str, problems: &mut Vec<String>) -> SocketAddr {
@@ -208,13 +230,7 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| vec![format!("not TOML: {e}")])?;
     let mut problems = Vec::new();
     unknown_keys(&table, &mut problems);
-    let raw: Raw = match table.try_into() {
-        Ok(raw) => raw,
-        Err(error) => {
-            problems.push(error.to_string());
-            return Err(problems);
-        }
-    };
+    let raw: Raw = table.try_into().map_err(|e: toml::de::Error| [&problems[..], &[e.to_string()]].concat())?;
     let name = raw.name.clone().unwrap_or_else(|| "hq".to_owned());
     if GatewayId::parse(&name).is_err() {
         problems.push(format!("name: {name:?} must be 1 to 64 of a-z, 0-9, '-', '_', '.'"));
@@ -248,9 +264,10 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<String>> {
     let rules = std::sync::Arc::new(rules(&raw.alarms, &raw.cases, &mut problems));
     let (notify, sparkplug, regulator) = outward(raw.notify, raw.sparkplug, raw.regulator, &mut problems);
     let (evidence, feeds, sink) = beside(raw.evidence, raw.feeds, raw.sink, &mut problems);
-    let identity = crate::identity::parse(raw.identity, &mut problems);
+    let (identity, risk_rules) = last(raw.identity, raw.risk.rules_folder, &mut problems);
     match problems.is_empty() {
         true => Ok(Config {
+            risk_rules,
             evidence,
             feeds,
             identity,

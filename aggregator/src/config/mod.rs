@@ -82,6 +82,8 @@ pub struct Config {
     pub sink: Option<SinkConfig>,
     /// Business feeds; none without the section.
     pub feeds: Option<Arc<FeedsConfig>>,
+    /// Folder of business rules instead of the shipped ones.
+    pub risk_rules: Option<PathBuf>,
 }
 
 /// TLS, ready to serve.
@@ -115,6 +117,13 @@ struct Raw {
     identity: Option<toml::Table>,
     sink: Option<toml::Table>,
     feeds: Option<toml::Table>,
+    risk: RawRisk,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawRisk {
+    rules_folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -46,6 +46,8 @@ pub enum Input {
     CommandResult(CommandResult),
     /// Time has something to do.
     Tick,
+    /// What the business rules say.
+    Risk(Vec<crate::risk::Said>),
 }
 
 /// A refused payload.
@@ -71,6 +73,7 @@ impl Input {
             }
             Input::OutboxSent(ids) => ids.len(),
             Input::CommandsSent(ids) => ids.len(),
+            Input::Risk(said) => said.len() * ALARM_ROWS,
             Input::Operator(_) | Input::Link(_) => ALARM_ROWS,
             Input::Hello(..) | Input::Refused(_) | Input::CommandResult(_) | Input::Tick => 1,
         }

@@ -68,6 +68,10 @@ impl Domain {
         match kind {
             "link_down" | "spool" | "clock" => Domain::Link,
             "fall" | "camera_health" => Domain::Fall,
+            "credit_risk" => Domain::Credit,
+            "procurement_risk" => Domain::Procurement,
+            "treasury_risk" => Domain::Treasury,
+            "legal_risk" => Domain::Legal,
             _ => Domain::Dam,
         }
     }

@@ -1,7 +1,8 @@
 //! The table of facts.
 
-use crate::store::StoreError;
-use minewatch_risk::fact::Fact;
+use crate::store::{Columns, Store, StoreError};
+use minewatch_domain::OrgPath;
+use minewatch_risk::fact::{Fact, FactKind, Lineage};
 use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
 
@@ -32,6 +33,16 @@ fn digest(fact: &Fact, body: &str) -> String {
 /// When the store fails; the transaction must be given up then.
 pub async fn take(connection: &mut AnyConnection, facts: &[Fact], now_us: i64) -> Result<Taken, StoreError> {
     let mut taken = Taken::default();
+    if facts.is_empty() {
+        return Ok(taken);
+    }
+    // One after the other, so that numbers become visible in their order and none is passed over.
+    sqlx::query(
+        "INSERT INTO meta (name, number) VALUES ('facts', 1) \
+         ON CONFLICT (name) DO UPDATE SET number = meta.number + 1",
+    )
+    .execute(&mut *connection)
+    .await?;
     for fact in facts {
         let body =
             serde_json::to_string(&fact.fields).map_err(|e| StoreError::Database(sqlx::Error::Encode(e.into())))?;
@@ -59,4 +70,65 @@ pub async fn take(connection: &mut AnyConnection, facts: &[Fact], now_us: i64) -
         }
     }
     Ok(taken)
+}
+
+/// A fact with its number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Order in which it was taken.
+    pub number: i64,
+    /// The fact.
+    pub fact: Fact,
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Database(sqlx::Error::Decode(format!("stored {what} of a fact cannot be read").into()))
+}
+
+impl Store {
+    /// The next facts after a number.
+    ///
+    /// # Errors
+    /// When the store does not answer, or holds what is no fact.
+    pub async fn facts_after(&self, number: i64, limit: i64) -> Result<Vec<Stored>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT fact_num, kind, fact_key, org, event_us, known_us, body, source, document, locator, sha256 \
+             FROM fact WHERE fact_num > $1 ORDER BY fact_num LIMIT $2",
+        )
+        .bind(number)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        let read = |row: &sqlx::any::AnyRow| -> Result<Stored, StoreError> {
+            let fact = Fact {
+                kind: FactKind::parse(&row.text(1)?).map_err(|_| damaged("kind"))?,
+                key: row.text(2)?,
+                org: OrgPath::parse(&row.text(3)?).map_err(|_| damaged("unit"))?,
+                event_at_us: row.int(4)?,
+                known_at_us: row.int(5)?,
+                fields: serde_json::from_str(&row.text(6)?).map_err(|_| damaged("content"))?,
+                lineage: Lineage {
+                    source: row.text(7)?,
+                    document: row.text(8)?,
+                    locator: row.text(9)?,
+                    sha256: row.text(10)?,
+                },
+            };
+            Ok(Stored { number: row.int(0)?, fact })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Alarms of business rules that stand: source, alarm.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn risks_standing(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT a.gateway, a.alarm FROM alarms a JOIN risk_source r ON r.gateway = a.gateway WHERE a.to_level > 0",
+        )
+        .fetch_all(self.reader())
+        .await?;
+        Ok(rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect::<Result<_, sqlx::Error>>()?)
+    }
 }

@@ -180,6 +180,7 @@ impl Committer {
                 Input::CommandsSent(ids) => life.sent.extend(ids.iter().cloned()),
                 Input::CommandResult(result) => life.results.push(result),
                 Input::Tick => life.tick = true,
+                Input::Risk(said) => life.risks.extend(said),
                 Input::Refused(payload) => refused.push(payload),
                 Input::OutboxSent(ids) => sent.extend(ids),
             }

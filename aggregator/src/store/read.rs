@@ -253,7 +253,13 @@ impl Store {
                 SitePath { group: row.text(1)?, company: row.text(2)?, mine: row.text(3)?, facility: row.text(4)? };
             Ok((gateway_of(row, 0)?, OrgPath::of_site(&path)))
         };
-        rows.iter().map(read).collect()
+        let mut places: BTreeMap<GatewayId, OrgPath> = rows.iter().map(read).collect::<Result<_, _>>()?;
+        let units = sqlx::query("SELECT gateway, org FROM risk_source").fetch_all(&self.reader).await?;
+        for row in &units {
+            let org = OrgPath::parse(&row.text(1)?).unwrap_or_else(|_| OrgPath::unassigned());
+            places.insert(gateway_of(row, 0)?, org);
+        }
+        Ok(places)
     }
 
     /// Points with their newest flushed value, of one gateway or all.

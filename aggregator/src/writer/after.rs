@@ -74,7 +74,7 @@ impl Told {
                         self.acks.refused(gateway, batch, &refused.refusal.detail);
                     }
                 }
-                Input::Link(_) | Input::Hello(..) | Input::OutboxSent(_) => {}
+                Input::Link(_) | Input::Hello(..) | Input::OutboxSent(_) | Input::Risk(_) => {}
                 Input::Operator(_) | Input::CommandsSent(_) | Input::CommandResult(_) | Input::Tick => {}
             }
         }

@@ -177,6 +177,10 @@ impl AlarmBook {
     pub fn orphans(&self, points: &BTreeSet<PointId>, dam: &BTreeSet<PointId>) -> Vec<AlarmTransition> {
         let gone = |t: &AlarmTransition| match t.kind {
             AlarmKind::Item | AlarmKind::Pond | AlarmKind::Instrument => !dam.contains(&t.alarm),
+            // Headquarters' own; a site has none.
+            AlarmKind::CreditRisk | AlarmKind::ProcurementRisk | AlarmKind::TreasuryRisk | AlarmKind::LegalRisk => {
+                false
+            }
             AlarmKind::Threshold
             | AlarmKind::Rate
             | AlarmKind::DeviceDown

@@ -1,6 +1,6 @@
 //! Which alarms belong to one case, and which are only the consequence of another.
 
-use minewatch_domain::{AlarmKind, GatewayId};
+use minewatch_domain::{AlarmKind, GatewayId, PointId};
 
 /// Domain of a case, as rights and escalation know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -66,18 +66,25 @@ pub fn field(kind: AlarmKind) -> Field {
         AlarmKind::DeviceDown | AlarmKind::SirenReadback | AlarmKind::Instrument => Field::Dam,
         AlarmKind::LinkDown | AlarmKind::Spool | AlarmKind::Clock => Field::Link,
         AlarmKind::Fall | AlarmKind::CameraHealth => Field::Fall,
+        AlarmKind::CreditRisk => Field::Credit,
+        AlarmKind::ProcurementRisk => Field::Procurement,
+        AlarmKind::TreasuryRisk => Field::Treasury,
+        AlarmKind::LegalRisk => Field::Legal,
     }
 }
 
 /// Alarms with one key share a case: a pond is handled as a whole; its instruments, its link and its
-/// cameras apart from it, because other people mend them.
-pub fn dedupe_key(gateway: &GatewayId, kind: AlarmKind) -> String {
+/// cameras apart from it, because other people mend them. Every warning of a business rule is its own.
+pub fn dedupe_key(gateway: &GatewayId, alarm: &PointId, kind: AlarmKind) -> String {
     let group = match kind {
         AlarmKind::Threshold | AlarmKind::Rate | AlarmKind::Item | AlarmKind::Pond => "dam",
         AlarmKind::DeviceDown | AlarmKind::SirenReadback | AlarmKind::Instrument => "instruments",
         AlarmKind::LinkDown | AlarmKind::Spool | AlarmKind::Clock => "link",
         AlarmKind::Fall => "fall",
         AlarmKind::CameraHealth => "cameras",
+        AlarmKind::CreditRisk | AlarmKind::ProcurementRisk | AlarmKind::TreasuryRisk | AlarmKind::LegalRisk => {
+            alarm.as_str()
+        }
     };
     format!("{gateway}/{group}")
 }
@@ -89,5 +96,6 @@ pub fn inhibited_by_link(kind: AlarmKind) -> bool {
         AlarmKind::DeviceDown | AlarmKind::Clock | AlarmKind::CameraHealth | AlarmKind::Instrument => true,
         AlarmKind::Threshold | AlarmKind::Rate | AlarmKind::Item | AlarmKind::Pond | AlarmKind::Fall => false,
         AlarmKind::SirenReadback | AlarmKind::LinkDown | AlarmKind::Spool => false,
+        AlarmKind::CreditRisk | AlarmKind::ProcurementRisk | AlarmKind::TreasuryRisk | AlarmKind::LegalRisk => false,
     }
 }

@@ -91,11 +91,19 @@ pub enum AlarmKind {
     Pond,
     /// An instrument's data fail validation (drift, common mode, a jump); its values are doubtful.
     Instrument,
+    /// A warning of a credit rule; only headquarters raises it, as the three below.
+    CreditRisk,
+    /// A warning of a procurement rule.
+    ProcurementRisk,
+    /// A warning of a treasury rule.
+    TreasuryRisk,
+    /// A warning of a legal rule.
+    LegalRisk,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [AlarmKind; 12] = [
+    pub const ALL: [AlarmKind; 16] = [
         AlarmKind::Threshold,
         AlarmKind::Rate,
         AlarmKind::DeviceDown,
@@ -108,6 +116,10 @@ impl AlarmKind {
         AlarmKind::Item,
         AlarmKind::Pond,
         AlarmKind::Instrument,
+        AlarmKind::CreditRisk,
+        AlarmKind::ProcurementRisk,
+        AlarmKind::TreasuryRisk,
+        AlarmKind::LegalRisk,
     ];
 
     /// Name used on the wire, in JSON and in the store.
@@ -125,6 +137,10 @@ impl AlarmKind {
             AlarmKind::Item => "item",
             AlarmKind::Pond => "pond",
             AlarmKind::Instrument => "instrument",
+            AlarmKind::CreditRisk => "credit_risk",
+            AlarmKind::ProcurementRisk => "procurement_risk",
+            AlarmKind::TreasuryRisk => "treasury_risk",
+            AlarmKind::LegalRisk => "legal_risk",
         }
     }
 

@@ -6,5 +6,8 @@
 
 pub mod dictionary;
 pub mod fact;
+pub mod graph;
+pub mod indicator;
 pub mod party;
 pub mod procurement;
+pub mod rule;

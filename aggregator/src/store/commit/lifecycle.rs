@@ -3,6 +3,7 @@
 use super::{Committer, Outcome};
 use crate::live::LinkChange;
 use crate::operator::Command;
+use crate::risk::Said;
 use crate::store::StoreError;
 use crate::store::life::{CommandResult, Work};
 use minewatch_alarm::Action;
@@ -18,12 +19,13 @@ pub(super) struct Life<'a> {
     pub(super) results: Vec<&'a CommandResult>,
     pub(super) sent: Vec<String>,
     pub(super) tick: bool,
+    pub(super) risks: Vec<&'a Said>,
 }
 
 impl Life<'_> {
     fn is_empty(&self) -> bool {
         let nothing = self.links.is_empty() && self.orders.is_empty() && self.results.is_empty();
-        nothing && self.sent.is_empty() && !self.tick
+        nothing && self.sent.is_empty() && !self.tick && self.risks.is_empty()
     }
 }
 
@@ -56,6 +58,9 @@ impl Committer {
         }
         for change in &life.links {
             work.link(change).await?;
+        }
+        for said in &life.risks {
+            work.risk(said).await?;
         }
         for result in &life.results {
             work.command_result(result).await?;

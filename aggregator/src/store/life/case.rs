@@ -88,7 +88,7 @@ impl Work<'_> {
 
     /// The case an alarm belongs to: the open one of its key, one closed lately, or a new one.
     pub(super) async fn attach(&mut self, alarm: &AlarmState, level: Level) -> Result<String, StoreError> {
-        let dedupe = dedupe_key(&alarm.gateway, alarm.kind);
+        let dedupe = dedupe_key(&alarm.gateway, &alarm.alarm, alarm.kind);
         let id = match self.case_of(&dedupe).await? {
             Some(id) => {
                 let what = What::AlarmJoined { level };

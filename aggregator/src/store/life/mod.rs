@@ -18,6 +18,7 @@ mod list_tests;
 mod organisation;
 mod read;
 mod receipt;
+mod risk;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -140,6 +141,9 @@ impl<'a> Work<'a> {
         .fetch_optional(&mut *self.connection)
         .await?;
         let mut place = Place { org: OrgPath::unassigned(), zh: gateway.to_string(), en: gateway.to_string() };
+        if let Some(org) = self.unit_of(gateway).await? {
+            place = Place { zh: org.to_string(), en: org.to_string(), org };
+        }
         if let Some(row) = row {
             if let (Some(group), Some(company), Some(mine), Some(facility)) =
                 (row.maybe_text(0)?, row.maybe_text(1)?, row.maybe_text(2)?, row.maybe_text(3)?)

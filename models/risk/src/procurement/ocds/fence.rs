@@ -1,7 +1,7 @@
 //! Quartiles and Tukey fences. Quantiles are estimate 8 of Hyndman and Fan (1996), as the peer's.
 
 /// The quantile `tau` (0..=1) of a sorted list; `None` for an empty one.
-pub(super) fn quantile(sorted: &[f64], tau: f64) -> Option<f64> {
+pub(crate) fn quantile(sorted: &[f64], tau: f64) -> Option<f64> {
     let (first, last) = (*sorted.first()?, *sorted.last()?);
     let h = (sorted.len() as f64 + 1.0 / 3.0).mul_add(tau, 1.0 / 3.0);
     let below = h.floor();
@@ -23,7 +23,7 @@ pub(super) fn quartiles(values: impl Iterator<Item = f64>) -> Option<(f64, f64)>
 }
 
 /// The values in rising order.
-pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+pub(crate) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut sorted: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
     sorted.sort_by(f64::total_cmp);
     sorted

@@ -18,6 +18,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fence::{quantile, sorted};
 pub use flags::{Folded, RedFlags};
 pub use report::{Indicator, Report};
 pub use settings::{Settings, SettingsProblem};

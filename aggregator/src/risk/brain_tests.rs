@@ -1,0 +1,88 @@
+//! A fact that tips a rule becomes an alarm with a case and a proof, once.
+
+use super::*;
+use crate::rules::Rules;
+use crate::store::Committer;
+use minewatch_risk::fact::from_plain;
+use std::sync::Arc;
+
+const CONTRACT: &str = r#"{"kind":"contract","key":"c1","org":"minmetals/south","event_at":"2026-03-01",
+    "known_at":"KNOWN","fields":{"buyer":"b","supplier":"s","category":"works","method":"inquiry","amount":"AMOUNT"},
+    "lineage":{"source":"sap","document":"contracts.csv","locator":"line 7","sha256":"ab"}}"#;
+
+struct Scene {
+    store: Store,
+    committer: Committer,
+    brain: Brain,
+    inbox: mpsc::Receiver<Input>,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Scene {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("r.db").display())).await.expect("a store");
+        let (inputs, inbox) = mpsc::channel(64);
+        let brain = Brain { store: store.clone(), inputs, rules: None };
+        let committer = Committer::new(store.clone(), Arc::new(Rules::default()));
+        Scene { store, committer, brain, inbox, _folder: folder }
+    }
+
+    async fn bring(&self, amount: &str, known: &str) -> super::super::Taken {
+        let line = CONTRACT.replace("AMOUNT", amount).replace("KNOWN", known);
+        let fact = from_plain(&line, &Dictionary::shipped()).expect("a fact");
+        let mut transaction = self.store.begin().await.expect("a transaction");
+        let taken = super::super::take(&mut transaction, &[fact], clock::now().micros()).await.expect("taken");
+        transaction.commit().await.expect("durable");
+        taken
+    }
+
+    async fn commit(&mut self) -> usize {
+        let mut waiting = Vec::new();
+        while let Ok(input) = self.inbox.try_recv() {
+            waiting.push(input);
+        }
+        self.committer.commit(&waiting, clock::now()).await.expect("committed").alarms.len()
+    }
+
+    async fn number(&self, text: &'static str) -> i64 {
+        use crate::store::Columns;
+        sqlx::query(text).fetch_one(self.store.reader()).await.expect("a row").int(0).expect("a number")
+    }
+}
+
+#[tokio::test]
+async fn a_tipping_fact_raises_an_alarm_with_case_and_proof_once_and_a_correction_clears_it() {
+    let mut scene = Scene::new().await;
+    let judging = scene.brain.begin().await.expect("begun");
+    assert_eq!(scene.bring("4000000", "2026-03-01").await.stored, 1);
+    assert_eq!(scene.bring("4000000", "2026-03-01").await.known, 1, "the same statement again");
+    let judging = scene.brain.step(judging).await.expect("judged");
+    assert_eq!(scene.commit().await, 1);
+    let proof = "SELECT COUNT(*) FROM alarm_journal WHERE kind = 'procurement_risk' AND rule = 'P01#1' AND \
+        to_level = 3 AND proof LIKE '%exemption_id%' AND why LIKE '%4000000%'";
+    assert_eq!(scene.number(proof).await, 1);
+    assert_eq!(
+        scene.number("SELECT COUNT(*) FROM cases WHERE domain = 'procurement' AND org = 'minmetals/south'").await,
+        1
+    );
+    // A restart says everything again; nothing is raised twice.
+    let _again = scene.brain.begin().await.expect("begun again");
+    assert_eq!(scene.commit().await, 0);
+    scene.bring("3999999.99", "2026-04-01").await;
+    let _judged = scene.brain.step(judging).await.expect("judged");
+    assert_eq!(scene.commit().await, 1);
+    assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE to_level > 0").await, 0);
+}
+
+#[tokio::test]
+async fn an_alarm_nothing_stands_behind_any_more_is_cleared_at_the_next_start() {
+    let mut scene = Scene::new().await;
+    scene.bring("4000000", "2026-03-01").await;
+    let _judging = scene.brain.begin().await.expect("begun");
+    assert_eq!(scene.commit().await, 1);
+    scene.bring("1", "2026-04-01").await;
+    let _restarted = scene.brain.begin().await.expect("begun again");
+    assert_eq!(scene.commit().await, 1);
+    assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE to_level > 0").await, 0);
+}
