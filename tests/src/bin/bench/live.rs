@@ -90,7 +90,9 @@ fn catalogue() -> Record {
     })
 }
 
+/// Of `p-7.threshold`, and of `gw-bench.p-7.threshold` as topics name it.
 fn number(alarm: &str) -> Option<usize> {
+    let alarm = alarm.strip_prefix(GATEWAY).and_then(|rest| rest.strip_prefix('.')).unwrap_or(alarm);
     alarm.strip_prefix("p-")?.strip_suffix(".threshold")?.parse().ok()
 }
 
