@@ -72,7 +72,7 @@ async fn a_tipping_fact_raises_an_alarm_with_case_and_proof_once_and_a_correctio
     scene.bring("3999999.99", "2026-04-01").await;
     let _judged = scene.brain.step(judging).await.expect("judged");
     assert_eq!(scene.commit().await, 1);
-    assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE to_level > 0").await, 0);
+    assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE isa <> 'RTNUN'").await, 0);
 }
 
 #[tokio::test]
@@ -84,5 +84,5 @@ async fn an_alarm_nothing_stands_behind_any_more_is_cleared_at_the_next_start() 
     scene.bring("1", "2026-04-01").await;
     let _restarted = scene.brain.begin().await.expect("begun again");
     assert_eq!(scene.commit().await, 1);
-    assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE to_level > 0").await, 0);
+    assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE isa <> 'RTNUN'").await, 0);
 }

@@ -93,6 +93,8 @@ export interface Paths {
   "/api/v1/cases/{id}/pack": unknown
   "/api/v1/channels": (ChannelView)[]
   "/api/v1/events": (EventView)[]
+  "/api/v1/feeds": Record<string, unknown>
+  "/api/v1/feeds/{feed}/quarantine": Record<string, unknown>
   "/api/v1/gateways": (GatewayView)[]
   "/api/v1/kpi": Record<string, unknown>
   "/api/v1/ledger": (LedgerView)[]
