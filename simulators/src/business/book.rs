@@ -4,7 +4,7 @@ use crate::rng::Rng;
 use jiff::civil::Date;
 use jiff::{ToSpan, civil};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Units of the group that trade.
 pub(super) const UNITS: u32 = 12;
@@ -18,6 +18,7 @@ pub(crate) struct Book {
     facts: Vec<(String, String)>,
     labels: BTreeSet<(String, String)>,
     next: u64,
+    turns: BTreeMap<String, u32>,
 }
 
 impl Book {
@@ -25,7 +26,8 @@ impl Book {
         let start = civil::date(2025, 7, 1);
         let end = start.saturating_add(i32::try_from(months).unwrap_or(12).months());
         let days = start.until(end).map_or(365, |span| span.get_days());
-        Book { rng: Rng::new(seed, 0xB51), start, days, facts: Vec::new(), labels: BTreeSet::new(), next: 0 }
+        let (facts, labels, turns) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        Book { rng: Rng::new(seed, 0xB51), start, days, facts, labels, next: 0, turns }
     }
 
     pub(super) fn days(&self) -> i32 {
@@ -99,6 +101,13 @@ impl Book {
     pub(super) fn unit(&mut self) -> String {
         let n = self.pick(1, UNITS as i32 + 1);
         format!("minmetals/c{n:02}")
+    }
+
+    /// How many times this was asked of a unit before.
+    pub(super) fn turn(&mut self, org: &str) -> u32 {
+        let turn = self.turns.entry(org.to_owned()).or_default();
+        *turn += 1;
+        *turn
     }
 
     /// A fact, known when it happens.

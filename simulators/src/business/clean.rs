@@ -49,7 +49,10 @@ fn accounts(book: &mut Book) {
 /// A tender with its bids, award, contract, receipt and payment.
 fn purchase(book: &mut Book, day: i32, companies: &[String]) {
     let org = book.unit();
-    let (base, some) = (book.between(1_100_000.0, 1_900_000.0), book.pick(0, 190));
+    // At or above the limit of goods: what was tendered is no splitting, however often it comes.
+    let base = book.between(2_100_000.0, 3_900_000.0);
+    // A unit takes its suppliers in turn: nobody has most of a class.
+    let some = (book.turn(&org) * 7 % 190) as i32;
     // A supplier stays with its class; who bids beside it changes.
     let (tender, class) = (book.key("t"), format!("{}0011", 40 + some % 20));
     let beside = [0, 1 + book.pick(0, 60), 70 + book.pick(0, 60), 135 + book.pick(0, 60)];
@@ -118,7 +121,8 @@ fn purchase(book: &mut Book, day: i32, companies: &[String]) {
 }
 
 fn price(book: &mut Book, day: i32, companies: &[String]) {
-    let item = book.pick(0, 30);
+    // Few enough items that each is bought several times in any 90 days.
+    let item = book.pick(0, 15);
     let (key, at, usual) = (book.key("q"), book.date(day), 100.0 + f64::from(item) * 7.0);
     let unit_price = yuan(usual * book.between(0.95, 1.05));
     let supplier = companies[item as usize].clone();
