@@ -46,12 +46,12 @@ fn accounts(book: &mut Book) {
     }
 }
 
-/// A tender with its bids, award, contract, receipt and payment.
+/// A tender with its bids, award, contract and receipt. Its amount is above the limit of goods: what was
+/// tendered is no splitting, however often it comes. A unit takes its suppliers in turn: nobody has most of
+/// a class.
 fn purchase(book: &mut Book, day: i32, companies: &[String]) {
     let org = book.unit();
-    // At or above the limit of goods: what was tendered is no splitting, however often it comes.
     let base = book.between(2_100_000.0, 3_900_000.0);
-    // A unit takes its suppliers in turn: nobody has most of a class.
     let some = (book.turn(&org) * 7 % 190) as i32;
     // A supplier stays with its class; who bids beside it changes.
     let (tender, class) = (book.key("t"), format!("{}0011", 40 + some % 20));
