@@ -96,7 +96,7 @@ pub struct PointValuesV1<'a> {
     pub gateway: Text<'a>,
     /// When the newest of them reached headquarters.
     pub ingested_at: Text<'a>,
-    /// At most 200, each point once; more values of the same commit come in further messages.
+    /// At most 64, each point once; more values of the same commit come in further messages.
     pub values: Vec<ValueV1<'a>>,
 }
 

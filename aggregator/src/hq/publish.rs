@@ -25,10 +25,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Messages made before the next write.
 const MADE_TOGETHER: usize = 50;
-/// Values in one message: some 20 kB, so that an alarm is never far behind.
-const TOGETHER_VALUES_MAX: usize = 200;
+/// Values in one message: some 7 kB. Clients are met that refuse more than 10 KiB, and an alarm is never
+/// far behind.
+const TOGETHER_VALUES_MAX: usize = 64;
 /// Such messages waiting; beyond, new ones are left out and counted. The single values follow.
-const TOGETHER_MAX: usize = 256;
+const TOGETHER_MAX: usize = 1_024;
 /// Outbox rows read at once.
 const OUTBOX_READ: i64 = 200;
 /// How long an alarm of a gateway without a catalogue waits for its site path.
