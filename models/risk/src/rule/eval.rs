@@ -134,7 +134,7 @@ impl<'a> Scope<'a> {
                 self.made(text, |text| text.chars().take(n.to_usize().unwrap_or(0)).collect())
             }
             (Function::ValidUscc, Cell::Text(text), _) => {
-                Cell::Flag(super::uscc::valid(self.world.symbols.borrow().text(text)))
+                Cell::Flag(crate::party::check(self.world.symbols.borrow().text(text)).is_sound())
             }
             (Function::Related, Cell::Text(a), Cell::Text(b)) => {
                 let hops = self.number(arguments, 2).unwrap_or(3.0) as u32;

@@ -30,7 +30,6 @@ mod table;
 mod tests;
 mod text;
 mod trace;
-mod uscc;
 
 pub use backtest::{Alarmed, Backtest, Labels, Score};
 pub use cases::{CaseResult, facts_of, run_cases};
