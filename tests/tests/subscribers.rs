@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use minewatch_domain::wire::{BatchV1, Frame, VERSION};
 use minewatch_domain::{
-    At, Catalogue, CataloguePoint, GatewayId, Lane, LevelLimits, PointId, Quality, Reading, Reason, Record, SitePath,
-    topics,
+    AlarmKind, AlarmTransition, At, Catalogue, CataloguePoint, GatewayId, Lane, Level, LevelLimits, PointId, Quality,
+    Reading, Reason, Record, SitePath, topics,
 };
 use minewatch_tests::aggregator::{Aggregator, Setup};
 use minewatch_tests::broker::{Mosquitto, Subscriber};
@@ -283,4 +283,74 @@ async fn a_latecomer_on_mosquitto_gets_five_thousand_states() -> Result<()> {
 async fn a_latecomer_on_the_embedded_broker_gets_five_thousand_states() -> Result<()> {
     // The broker itself gives a QoS 1 subscriber the first 100; the rest comes with the refresh.
     latecomer("latecomer-embedded", false, Duration::from_secs(120)).await
+}
+
+/// The catalogue with one point, then alarms in messages of 200.
+fn flood(folder: &Path, port: u16, alarms: usize) -> Result<()> {
+    let gateway = GatewayId::parse("gw-flood")?;
+    let at = At(now_us()?);
+    let slug = str::to_owned;
+    let send = |lane: Lane, number: u64, frames: Vec<Frame>| {
+        let batch = BatchV1 {
+            version: VERSION,
+            gateway: gateway.to_string(),
+            epoch: 1,
+            lane: lane.code(),
+            sent_at_us: at.micros(),
+            batch: number,
+            points: Vec::new(),
+            frames,
+        };
+        forge::publish(folder, port, &topics::batch(&gateway, lane), &forge::bytes(&batch))
+    };
+    let place = Record::Catalogue(Catalogue {
+        config: 1,
+        site_zh: slug("库"),
+        site_en: slug("pond"),
+        path: SitePath { group: slug("g"), company: slug("c"), mine: slug("m"), facility: slug("f") },
+        part: 0,
+        parts: 1,
+        points: vec![described(0)?],
+        outline: None,
+    });
+    send(Lane::Routine, 1, vec![Frame::of_record(0, 1, &place).context("a catalogue is a record")?])?;
+    let raised = |n: usize| -> Result<Frame> {
+        let record = Record::Alarm(AlarmTransition {
+            alarm: PointId::parse(&format!("p-{n}.threshold"))?,
+            revision: 1,
+            kind: AlarmKind::Threshold,
+            point: None,
+            from: Level::Normal,
+            to: Level::Yellow,
+            at,
+            value: Some(2.0),
+            limit: Some(1.0),
+            rule: slug("flood"),
+            why: slug("flood"),
+            proof: None,
+        });
+        Frame::of_record(n as u64, 1, &record).context("an alarm is a record")
+    };
+    let frames = (0..alarms).map(raised).collect::<Result<Vec<_>>>()?;
+    for (number, part) in (2..).zip(frames.chunks(200)) {
+        send(Lane::Alarm, number, part.to_vec())?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_alarm_of_a_flood_reaches_a_subscriber() -> Result<()> {
+    const ALARMS: usize = 4_000;
+    let folder = scratch("outbox-flood")?;
+    let aggregator = Aggregator::start(&folder, &Setup::default()).await?;
+    let port = aggregator.mqtt_port().context("port")?;
+    let subscriber = Subscriber::start(&folder, port, "minewatch/v1/hq/#")?;
+    flood(&folder, port, ALARMS)?;
+    eventually("every transition is at the subscriber", Duration::from_secs(45), async || {
+        aggregator.program().must_run()?;
+        let events = subscriber.messages("/event");
+        let seen = events.iter().map(|message| message.topic.clone()).collect::<BTreeSet<_>>().len();
+        Ok(when(seen == ALARMS, format!("{seen} of {ALARMS}")))
+    })
+    .await
 }

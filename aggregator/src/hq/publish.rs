@@ -117,6 +117,11 @@ struct Queues {
     together: VecDeque<(String, String)>,
     values: BTreeMap<(GatewayId, PointId), Latest>,
     look: bool,
+    /// The outbox was read up to this row. Rows stay there until the writer's next commit, so a read from
+    /// the start would find the same ones again.
+    read_to: i64,
+    /// Rows before it are looked at again: one may have waited for its path, or have been committed late.
+    again: bool,
     /// States of alarms cleared long ago are to be removed.
     sweep: bool,
     /// A read failed; alarm states are asked for again with the next look.
@@ -198,7 +203,7 @@ impl Publisher {
                 }
                 _ = sweep.tick() => queues.sweep = true,
                 _ = look.tick() => {
-                    queues.look = true;
+                    (queues.look, queues.again) = (true, true);
                     if std::mem::take(&mut queues.states_missed) {
                         queues.alarms_due = Some(BTreeSet::new());
                     }
@@ -277,7 +282,7 @@ impl Publisher {
             places.forget(&gateway);
             let values = self.live.latest(&gateway);
             queues.values.extend(values.into_iter().map(|(point, latest)| ((gateway.clone(), point), latest)));
-            queues.look = true;
+            (queues.look, queues.again) = (true, true);
             match &mut queues.alarms_due {
                 // Empty means all.
                 Some(due) if due.is_empty() => {}
@@ -338,10 +343,11 @@ impl Publisher {
     /// Reads outbox and due alarm states beside the connection, which must not wait for the store.
     fn read(&self, queues: &mut Queues) -> Reading {
         queues.look = false;
+        let after = if std::mem::take(&mut queues.again) { 0 } else { queues.read_to };
         let (due, sweep) = (queues.alarms_due.take(), std::mem::take(&mut queues.sweep));
         let store = self.store.clone();
         Box::pin(async move {
-            let outbox = store.outbox(OUTBOX_READ).await?;
+            let outbox = store.outbox(after, OUTBOX_READ).await?;
             let one = due.as_ref().filter(|gateways| !sweep && gateways.len() == 1).and_then(BTreeSet::first);
             let all = Filter { gateway: one.map(ToString::to_string), limit: ALARMS_READ, ..Filter::default() };
             let states = match due.is_some() || sweep {
@@ -365,6 +371,10 @@ impl Publisher {
     /// new site path wants them in their new place.
     fn sort(&self, read: Read, queues: &mut Queues) {
         let now = clock::now();
+        if let Some(last) = read.outbox.last() {
+            queues.read_to = last.id;
+            queues.look |= read.outbox.len() as i64 == OUTBOX_READ;
+        }
         for row in read.outbox {
             let waits = self.path(&row.gateway).is_none() && now.millis_since(row.created) < PATH_WAIT_MS;
             if !waits && queues.taken.insert(row.id) {
@@ -373,7 +383,8 @@ impl Publisher {
         }
         // Rows the broker took long ago are gone from the table; forget them now and then.
         if queues.taken.len() > 20_000 {
-            queues.taken.clear();
+            let old = queues.read_to - 10_000;
+            queues.taken.retain(|row| *row > old);
         }
         self.restate_cases(&read.cases, true, queues);
         self.restate_cases(&read.closed, false, queues);

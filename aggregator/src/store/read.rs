@@ -378,13 +378,11 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Messages waiting for the broker, oldest first.
-    pub async fn outbox(&self, limit: i64) -> Result<Vec<OutboxRow>, StoreError> {
-        let rows =
-            sqlx::query("SELECT id, gateway, leaf, retain, payload, created_us FROM outbox ORDER BY id LIMIT $1")
-                .bind(limit)
-                .fetch_all(&self.reader)
-                .await?;
+    /// Messages waiting for the broker behind row `after`, oldest first.
+    pub async fn outbox(&self, after: i64, limit: i64) -> Result<Vec<OutboxRow>, StoreError> {
+        let text =
+            "SELECT id, gateway, leaf, retain, payload, created_us FROM outbox WHERE id > $1 ORDER BY id LIMIT $2";
+        let rows = sqlx::query(text).bind(after).bind(limit).fetch_all(&self.reader).await?;
         let read = |row: &AnyRow| -> Result<OutboxRow, StoreError> {
             Ok(OutboxRow {
                 id: row.int(0)?,
