@@ -1,14 +1,16 @@
 //! The task that judges: reads new facts, lets time pass, tells the writer what the rules say.
 //!
 //! Invariant: at a start everything is judged from all facts and said in full, what stands no longer
-//! included; after it, changes only. The writer compares with what stands, so a repeat is harmless.
+//! included; after it, changes only. The writer compares with what stands, so a repeat is harmless. A
+//! warning goes only when its rule is judged and does not hold: while something it needs is not said
+//! any more, it stands as it was.
 
 use super::said::Said;
 use super::{load, said};
 use crate::clock;
 use crate::ingest::Input;
 use crate::store::{Store, StoreError};
-use minewatch_domain::{Level, OrgPath};
+use minewatch_domain::{At, Level, OrgPath};
 use minewatch_risk::dictionary::Dictionary;
 use minewatch_risk::rule::{Change, Engine, Verdict};
 use std::collections::BTreeSet;
@@ -38,6 +40,8 @@ pub struct Brain {
 struct Judging {
     engine: Engine,
     next: i64,
+    /// Rule and subject of warnings that stand and cannot be judged now; at most as many as stand.
+    in_doubt: BTreeSet<(usize, u32)>,
 }
 
 impl Brain {
@@ -72,7 +76,7 @@ impl Brain {
         for fault in &faults {
             tracing::error!(error = %fault, "rule left out");
         }
-        let mut judging = Judging { engine: Engine::new(rules, world), next: 0 };
+        let mut judging = Judging { engine: Engine::new(rules, world), next: 0, in_doubt: BTreeSet::new() };
         loop {
             let page = self.store.facts_after(judging.next, PAGE).await?;
             for stored in &page {
@@ -94,20 +98,21 @@ impl Brain {
             .into_iter()
             .map(|(rule, subject, after)| Change { rule, subject, before: Verdict::Clear, after })
             .collect();
+        let mut known = self.store.risks_standing().await?;
+        judging.keep_in_doubt(&standing, &mut known);
         let said = judging.said(&standing);
-        let gone = self.gone(&said).await?;
+        let gone = self.gone(&said, &known).await?;
         self.tell(said.into_iter().chain(gone).collect()).await;
         Ok(judging)
     }
 
-    /// Alarms that stand in the store and that no rule stands behind any more.
-    async fn gone(&self, said: &[Said]) -> Result<Vec<Said>, StoreError> {
+    /// Those of the alarms that no rule stands behind any more.
+    async fn gone(&self, said: &[Said], known: &[(String, String)]) -> Result<Vec<Said>, StoreError> {
         let here: BTreeSet<(&str, &str)> = said
             .iter()
             .filter(|one| one.level > Level::Normal)
             .map(|one| (one.gateway.as_str(), one.alarm.as_str()))
             .collect();
-        let known = self.store.risks_standing().await?;
         let places = self.store.places().await?;
         let ended = known.iter().filter(|(gateway, alarm)| !here.contains(&(gateway.as_str(), alarm.as_str())));
         let clear = |(gateway, alarm): &(String, String)| {
@@ -161,19 +166,47 @@ fn domain_of(rule: &str) -> &'static str {
 
 impl Judging {
     /// The alarms of changes; the last change of a subject counts.
-    fn said(&self, changes: &[Change]) -> Vec<Said> {
-        let rules: Vec<_> = self.engine.rules().collect();
+    fn said(&mut self, changes: &[Change]) -> Vec<Said> {
         let at = clock::now();
-        let one = |change: &Change| {
-            let (rule, was) = (rules.get(change.rule)?, matches!(change.before, Verdict::Hit(..)));
-            if !was && !matches!(change.after, Verdict::Hit(..)) {
+        changes.iter().filter_map(|change| self.one(change, at)).collect()
+    }
+
+    fn one(&mut self, change: &Change, at: At) -> Option<Said> {
+        let subject = (change.rule, change.subject);
+        let hit = matches!(change.before, Verdict::Hit(..));
+        match change.after {
+            Verdict::Unknown => {
+                if hit {
+                    self.in_doubt.insert(subject);
+                }
                 return None;
             }
-            let told = if change.after == Verdict::Clear { Verdict::Unknown } else { change.after };
-            let warning = self.engine.warning(change.rule, change.subject, told)?;
-            Said::of(rule, &warning, change.after, at)
-        };
-        changes.iter().filter_map(one).collect()
+            Verdict::Clear if !self.in_doubt.remove(&subject) && !hit => return None,
+            Verdict::Clear => {}
+            Verdict::Hit(..) => drop(self.in_doubt.remove(&subject)),
+        }
+        self.alarm(change, at)
+    }
+
+    fn alarm(&self, change: &Change, at: At) -> Option<Said> {
+        let told = if change.after == Verdict::Clear { Verdict::Unknown } else { change.after };
+        let warning = self.engine.warning(change.rule, change.subject, told)?;
+        Said::of(self.engine.rules().nth(change.rule)?, &warning, change.after, at)
+    }
+
+    /// Takes alarms whose rule cannot be judged now out of those that may be cleared.
+    fn keep_in_doubt(&mut self, standing: &[Change], known: &mut Vec<(String, String)>) {
+        for change in standing.iter().filter(|change| change.after == Verdict::Unknown) {
+            if known.is_empty() {
+                return;
+            }
+            let Some(said) = self.alarm(change, clock::now()) else { continue };
+            let before = known.len();
+            known.retain(|(gateway, alarm)| gateway != said.gateway.as_str() || alarm != said.alarm.as_str());
+            if known.len() < before {
+                self.in_doubt.insert((change.rule, change.subject));
+            }
+        }
     }
 }
 

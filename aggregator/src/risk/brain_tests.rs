@@ -29,8 +29,11 @@ impl Scene {
     }
 
     async fn bring(&self, amount: &str, known: &str) -> super::super::Taken {
-        let line = CONTRACT.replace("AMOUNT", amount).replace("KNOWN", known);
-        let fact = from_plain(&line, &Dictionary::shipped()).expect("a fact");
+        self.state(&CONTRACT.replace("AMOUNT", amount).replace("KNOWN", known)).await
+    }
+
+    async fn state(&self, line: &str) -> super::super::Taken {
+        let fact = from_plain(line, &Dictionary::shipped()).expect("a fact");
         let mut transaction = self.store.begin().await.expect("a transaction");
         let taken = super::super::take(&mut transaction, &[fact], clock::now().micros()).await.expect("taken");
         transaction.commit().await.expect("durable");
@@ -83,6 +86,24 @@ async fn an_alarm_nothing_stands_behind_any_more_is_cleared_at_the_next_start() 
     assert_eq!(scene.commit().await, 1);
     scene.bring("1", "2026-04-01").await;
     let _restarted = scene.brain.begin().await.expect("begun again");
+    assert_eq!(scene.commit().await, 1);
+    assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE isa <> 'RTNUN'").await, 0);
+}
+
+#[tokio::test]
+async fn a_warning_that_cannot_be_judged_any_more_stands_also_over_a_restart_until_it_is_judged() {
+    let mut scene = Scene::new().await;
+    scene.bring("4000000", "2026-03-01").await;
+    let judging = scene.brain.begin().await.expect("begun");
+    assert_eq!(scene.commit().await, 1);
+    scene.state(&CONTRACT.replace(r#","amount":"AMOUNT""#, "").replace("KNOWN", "2026-04-01")).await;
+    let judging = scene.brain.step(judging).await.expect("judged");
+    assert_eq!(scene.commit().await, 0, "the amount was taken back: nobody can say that all is well");
+    let restarted = scene.brain.begin().await.expect("begun again");
+    assert_eq!(scene.commit().await, 0);
+    drop(judging);
+    scene.bring("1", "2026-05-01").await;
+    let _judged = scene.brain.step(restarted).await.expect("judged");
     assert_eq!(scene.commit().await, 1);
     assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE isa <> 'RTNUN'").await, 0);
 }

@@ -55,8 +55,8 @@ pub(super) fn kind(domain: &str) -> AlarmKind {
 }
 
 impl Said {
-    /// The alarm of a warning. A verdict that is not a hit clears: what cannot be judged any more
-    /// is counted as unknown, and is no warning of this kind.
+    /// The alarm of a warning; a verdict that is not a hit has level normal. Whoever calls does not clear
+    /// what only cannot be judged.
     pub fn of(rule: &Rule, warning: &Warning, verdict: Verdict, at: At) -> Option<Said> {
         let org = OrgPath::parse(&warning.org).unwrap_or_else(|_| OrgPath::unassigned());
         let level = if let Verdict::Hit(level, _) = verdict { level } else { Level::Normal };
