@@ -12,6 +12,7 @@ pub mod decode;
 pub mod enrol;
 pub mod evaluate;
 pub mod http;
+pub mod init;
 pub mod instrument;
 pub mod modbus;
 pub mod people;

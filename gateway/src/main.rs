@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use minewatch_gateway::qualify::Moment;
 use minewatch_gateway::site::{AlarmBook, Site};
-use minewatch_gateway::{clock, config, decode, enrol, evaluate, people, probe, replay, run, vision};
+use minewatch_gateway::{clock, config, decode, enrol, evaluate, init, people, probe, replay, run, vision};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ enum Command {
     Vision(vision::Arguments),
     /// Get this gateway's certificate from headquarters with a one-time code.
     Enrol(enrol::EnrolArgs),
+    /// Write a first site file, enrolled and checked, from one command; headquarters' first-run page composes it.
+    Init(Box<init::InitArgs>),
     /// Get the next certificate when a third of the present one's time is left.
     Renew(enrol::RenewArgs),
     /// Run the dam model's forecasts on measured series.
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => return replay::run(&args),
         Command::Run { site, print_ready } => block_on(run::run(&site, print_ready)),
         Command::Enrol(args) => block_on(enrol::enrol(&args)),
+        Command::Init(args) => block_on(init::init(&args)),
         Command::Renew(args) => block_on(enrol::renew(&args)),
         Command::Probe(args) => block_on(probe::probe(*args)),
     };

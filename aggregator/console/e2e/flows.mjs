@@ -94,6 +94,12 @@ export async function keyboardOnly(checks, browser, who) {
   await context.close()
 }
 
+/** The pages about people and the audit trail are not offered, where they would stand. */
+async function hidden(page) {
+  await show(page, screen('admin'))
+  return (await page.locator('nav a[href="#people"], nav a[href="#audit"]').count()) === 0
+}
+
 /** A viewer is refused and told so; somebody of another company sees nothing of this one. */
 export async function rights(checks, browser, { viewer, other }) {
   const { context, page } = await openPage(browser, BASE)
@@ -104,7 +110,7 @@ export async function rights(checks, browser, { viewer, other }) {
     await button.click()
     await checks.eventually('a viewer may not acknowledge, and is told', async () => /没有权限/.test(await page.locator('[data-testid=said]').innerText()))
   } else checks.check('a viewer may not acknowledge, and is told', false, 'no unacknowledged alarm left')
-  checks.check('a viewer sees neither people nor audit', (await page.locator('nav a[href="#people"], nav a[href="#audit"]').count()) === 0)
+  checks.check('a viewer sees neither people nor audit', await hidden(page))
   await context.close()
   const foreign = await openPage(browser, BASE)
   await signIn(foreign.page, other)

@@ -20,6 +20,8 @@ export const SCREENS = [
   { name: 'kpi', hash: '#/kpi', ready: '[data-target]' },
   { name: 'wall', hash: '#/wall?hold=1', ready: '[data-count]' },
   { name: 'admin', hash: '#/admin', ready: '#channels-title' },
+  { name: 'duty', hash: '#/duty', ready: '#parties-title' },
+  { name: 'access', hash: '#/access', ready: '[data-session]' },
   { name: 'report', hash: '#/report/gw-demo', ready: '[data-made=true]' },
   { name: 'start', hash: '#/start', ready: '[data-testid=heard]' },
   { name: 'people', hash: '#people', ready: '[data-person]' },

@@ -9,7 +9,8 @@ const ENTRY_GZ_MAX = 60 * KB
 const LAZY_GZ_MAX = 40 * KB
 /** MapLibre with its worker and styles, loaded with the map only. */
 const MAP_GZ_MAX = 460 * KB
-const TOTAL_RAW_MAX = 2 * KB * KB
+/** On the server's disk and in its binary, not on the line: the map and its worker are 1.5 MB of it; every screen is loaded alone. */
+const TOTAL_RAW_MAX = 2.5 * KB * KB
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist')
 const files = readdirSync(dist, { recursive: true, withFileTypes: true })

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest'
+import { DUTY } from '../src/lib/words.duty'
+import { START } from '../src/lib/words.start'
 import { DICTIONARY, langFromSearch, searchWithLang, translate, wireWord, type Key } from '../src/lib/i18n'
 
 const keys = Object.keys(DICTIONARY.zh) as Key[]
@@ -10,6 +12,17 @@ it('says everything in both languages with the same blanks', () => {
     expect(holes(DICTIONARY.en[key]), key).toEqual(holes(DICTIONARY.zh[key]))
   }
   expect(Object.keys(DICTIONARY.en).sort()).toEqual([...keys].sort())
+})
+
+const OWN = { DUTY, START }
+it('says everything of the screens with words of their own in both languages', () => {
+  for (const [name, words] of Object.entries(OWN) as [string, { zh: Record<string, string>; en: Record<string, string> }][]) {
+    expect(Object.keys(words.en).sort(), name).toEqual(Object.keys(words.zh).sort())
+    for (const [key, zh] of Object.entries(words.zh)) {
+      expect(holes(words.en[key] ?? ''), key).toEqual(holes(zh))
+      expect(words.en[key], key).not.toMatch(/[\u4e00-\u9fff]/)
+    }
+  }
 })
 
 it('has no Chinese in English, and Chinese punctuation in Chinese', () => {

@@ -107,6 +107,7 @@ const DOORS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/kpi", VIEW),
     ("GET", "/api/v1/channels", OUTWARD),
     ("POST", "/api/v1/channels/{name}/test", Need::One(&[Action::ManageChannels])),
+    ("POST", "/api/v1/enrol-codes", Need::One(&[Action::ManageSystem])),
     ("GET", "/api/v1/notices", OUTWARD),
     ("GET", "/api/v1/schemas/{name}", Need::SignedIn),
     ("GET", "/api/asyncapi.json", Need::SignedIn),

@@ -72,8 +72,13 @@ fn shown(api: &Api, headers: &HeaderMap) -> Option<Credential> {
     cookie(headers, api.people.policy().cookie()).map(People::session)
 }
 
+/// The host a request names: HTTP/1.1 in its header, HTTP/2 in the address itself.
+fn host(request: &Request) -> &str {
+    text(request.headers(), header::HOST).or_else(|| Some(request.uri().authority()?.as_str())).unwrap_or_default()
+}
+
 /// Whether a changing request comes from our own pages: browsers say so in one of two headers.
-fn from_our_pages(headers: &HeaderMap, policy: &Policy) -> bool {
+fn from_our_pages(headers: &HeaderMap, host: &str, policy: &Policy) -> bool {
     if text(headers, "sec-fetch-site").is_some_and(|site| site != "same-origin") {
         return false;
     }
@@ -82,10 +87,7 @@ fn from_our_pages(headers: &HeaderMap, policy: &Policy) -> bool {
     };
     match &policy.public_url {
         Some(ours) => origin == ours,
-        None => {
-            let host = text(headers, header::HOST).unwrap_or_default();
-            origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of == host)
-        }
+        None => origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of == host),
     }
 }
 
@@ -149,7 +151,8 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
     let credential = shown(&api, request.headers());
     let by_browser = request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site");
     let by_cookie = matches!(credential, Some(Credential::Session(_)));
-    if changes && (by_cookie || (by_browser && credential.is_none())) && !from_our_pages(request.headers(), policy) {
+    let told = by_cookie || (by_browser && credential.is_none());
+    if changes && told && !from_our_pages(request.headers(), host(&request), policy) {
         let message = "this request does not come from our own pages".to_owned();
         return Problem { status: StatusCode::FORBIDDEN, code: "cross_site", message }.into_response();
     }
@@ -191,24 +194,28 @@ mod tests {
 
     #[test]
     fn only_our_own_pages_may_change_something_with_a_cookie() {
-        let host = ("host", "mine.example:18080");
+        let host = "mine.example:18080";
         for (said, ours) in [
-            (&[host, ("origin", "http://mine.example:18080")][..], true),
-            (&[host, ("sec-fetch-site", "same-origin")], true),
-            (&[host, ("origin", "http://mine.example:18080"), ("sec-fetch-site", "same-origin")], true),
-            (&[host], false),
-            (&[host, ("origin", "http://evil.example")], false),
-            (&[host, ("origin", "null")], false),
-            (&[host, ("origin", "http://mine.example")], false),
-            (&[host, ("sec-fetch-site", "cross-site")], false),
-            (&[host, ("sec-fetch-site", "same-site")], false),
-            (&[host, ("origin", "http://mine.example:18080"), ("sec-fetch-site", "cross-site")], false),
+            (&[("origin", "http://mine.example:18080")][..], true),
+            (&[("sec-fetch-site", "same-origin")], true),
+            (&[("origin", "http://mine.example:18080"), ("sec-fetch-site", "same-origin")], true),
+            (&[], false),
+            (&[("origin", "http://evil.example")], false),
+            (&[("origin", "null")], false),
+            (&[("origin", "http://mine.example")], false),
+            (&[("sec-fetch-site", "cross-site")], false),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("origin", "http://mine.example:18080"), ("sec-fetch-site", "cross-site")], false),
         ] {
-            assert_eq!(from_our_pages(&headers(said), &Policy::default()), ours, "{said:?}");
+            assert_eq!(from_our_pages(&headers(said), host, &Policy::default()), ours, "{said:?}");
         }
+        assert!(!from_our_pages(&headers(&[("origin", "http://")]), "", &Policy::default()), "no host is nobody's");
+        let asked = |uri: &str| Request::builder().uri(uri).body(axum::body::Body::empty()).expect("a request");
+        assert_eq!(super::host(&asked("https://mine.example:8443/api/v1/setup")), "mine.example:8443", "HTTP/2");
+        assert_eq!(super::host(&asked("/api/v1/setup")), "");
         let policy = Policy { public_url: Some("https://mine.example".to_owned()), ..Policy::default() };
-        assert!(from_our_pages(&headers(&[host, ("origin", "https://mine.example")]), &policy));
-        assert!(!from_our_pages(&headers(&[host, ("origin", "http://mine.example:18080")]), &policy));
+        assert!(from_our_pages(&headers(&[("origin", "https://mine.example")]), host, &policy));
+        assert!(!from_our_pages(&headers(&[("origin", "http://mine.example:18080")]), host, &policy));
     }
 
     #[test]

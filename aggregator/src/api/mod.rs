@@ -11,6 +11,7 @@ mod body;
 mod cases;
 mod complete;
 mod console;
+mod enrol;
 mod gate;
 mod oidc;
 mod organisation;
@@ -164,6 +165,7 @@ impl IntoResponse for Problem {
         outward::kpi,
         outward::channels,
         outward::test_channel,
+        enrol::create,
         outward::notices,
         outward::schema,
         acts::annunciator,
@@ -288,6 +290,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/quarantine", get(routes::quarantine))
         .route("/api/v1/system", get(routes::system))
         .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/enrol-codes", post(enrol::create))
         .merge(outward::routes())
         .merge(evidence::routes(api.evidence.clone()))
         .merge(crate::feeds::routes())

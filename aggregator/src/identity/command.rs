@@ -7,7 +7,7 @@ use super::authority::{Authority, Ca, Role, Wanted, fingerprint, replace};
 use super::{IdentityConfig, Registry};
 use crate::clock;
 use crate::config::Config;
-use crate::people::write_secret;
+use crate::people::{Actor, write_secret};
 use crate::store::Store;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
@@ -243,7 +243,7 @@ pub fn enrol_code(asked: &EnrolCode) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let (_, registry) = registry(&config).await?;
-        anyhow::Ok(registry.new_code(&gateway, asked.hours, clock::now()).await?)
+        anyhow::Ok(registry.new_code(&gateway, asked.hours, &Actor::program(), clock::now()).await?)
     })?;
     let url = config.policy.public_url.clone().unwrap_or_else(|| "https://HEADQUARTERS:PORT".to_owned());
     println!("{code}");

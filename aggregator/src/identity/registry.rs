@@ -106,11 +106,17 @@ impl Registry {
     }
 
     /// Makes a code for a gateway; returns it. Shown once, kept as a hash; older unused codes of the
-    /// gateway stop working.
+    /// gateway stop working. Recorded as the act of `actor`, without the code.
     ///
     /// # Errors
     /// When the store does not answer, or too many codes wait.
-    pub async fn new_code(&self, gateway: &GatewayId, hours: u32, now: At) -> Result<String, EnrolError> {
+    pub async fn new_code(
+        &self,
+        gateway: &GatewayId,
+        hours: u32,
+        actor: &Actor,
+        now: At,
+    ) -> Result<String, EnrolError> {
         let code = secret::one_time_password();
         let mut writing = self.store.begin().await?;
         sqlx::query("DELETE FROM enrol_codes WHERE (gateway = $1 AND used_us IS NULL) OR ends_us < $2")
@@ -130,7 +136,7 @@ impl Registry {
             .execute(&mut *writing)
             .await?;
         let detail = json!({ "hours": hours });
-        audit::append(&mut writing, &Actor::program(), "gateway.enrol_code", gateway.as_str(), &detail, now).await?;
+        audit::append(&mut writing, actor, "gateway.enrol_code", gateway.as_str(), &detail, now).await?;
         writing.commit().await?;
         Ok(code)
     }

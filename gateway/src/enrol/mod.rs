@@ -15,7 +15,7 @@ pub use files::{Identity, secret_file};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use files::Folder;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use trust::Trust;
 
 /// Where a packaged gateway keeps its identity.
@@ -62,18 +62,31 @@ pub async fn enrol(args: &EnrolArgs) -> Result<()> {
         (None, Some(file)) => Trust::Authority(std::fs::read(file).with_context(|| file.display().to_string())?),
         (None, None) => anyhow::bail!("give --ca-fingerprint or --ca-file: without it an impostor could enrol us"),
     };
-    let code = match args.code.as_str() {
+    let identity = first(&args.url, &args.code, &trust, &args.dir).await?;
+    println!("enrolled as {} until {}", identity.gateway, identity.ends);
+    println!("in the site file:\n{}", Folder::open(&args.dir)?.uplink(&identity));
+    Ok(())
+}
+
+/// Gets the first certificate into `dir`, from a headquarters whose authority has this SHA-256.
+///
+/// # Errors
+/// As [`enrol`].
+pub async fn obtain(url: &str, code: &str, ca_fingerprint: &str, dir: &Path) -> Result<Identity> {
+    first(url, code, &Trust::Fingerprint(trust::fingerprint(ca_fingerprint)?), dir).await
+}
+
+/// A code of `-` is read from standard input.
+async fn first(url: &str, code: &str, trust: &Trust, dir: &Path) -> Result<Identity> {
+    let code = match code {
         "-" => std::io::read_to_string(std::io::stdin())?,
         code => code.to_owned(),
     };
-    let folder = Folder::open(&args.dir)?;
+    let folder = Folder::open(dir)?;
     let (key, request) = folder.pending_key()?;
     let body = serde_json::json!({ "code": code.trim(), "csr": request });
-    let given = ask::ask(&args.url, "/enrol/v1", &trust, &body).await?;
-    let identity = folder.take(&key, given, &args.url)?;
-    println!("enrolled as {} until {}", identity.gateway, identity.ends);
-    println!("in the site file:\n{}", folder.uplink(&identity));
-    Ok(())
+    let given = ask::ask(url, "/enrol/v1", trust, &body).await?;
+    folder.take(&key, given, url)
 }
 
 /// Gets the next certificate when a third of the present one's time is left.

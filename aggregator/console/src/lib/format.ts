@@ -83,3 +83,12 @@ export function formatTime(iso: string | null | undefined, nowMs: number): strin
 export function shortHash(hash: string | null): string {
   return hash ? hash.replace(/^sha256:/, '').slice(0, 12) : '—'
 }
+
+/** What a person typed as a time of the site (`2026-11-25T08:00`), UTC; `null` when it is none. */
+export function siteTime(typed: string): string | null {
+  const at = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)/.exec(typed)
+  if (!at) return null
+  const [year, month, day, hour, minute] = at.slice(1).map(Number) as [number, number, number, number, number]
+  const ms = zoneH === null ? new Date(year, month - 1, day, hour, minute).getTime() : Date.UTC(year, month - 1, day, hour, minute) - zoneH * 3_600_000
+  return Number.isNaN(ms) ? null : new Date(ms).toISOString()
+}

@@ -1,8 +1,21 @@
 /** The screen an address names. Pure. */
 export const SCREENS = [
-  'live', 'alarms', 'map', 'dams', 'trends', 'cameras', 'cases', 'business', 'gateways', 'kpi', 'wall', 'admin', 'report', 'people', 'audit', 'account', 'start',
+  'live', 'alarms', 'map', 'dams', 'trends', 'cameras', 'cases', 'business', 'gateways', 'kpi', 'wall', 'admin', 'report', 'people', 'audit', 'account', 'start', 'duty', 'access',
 ] as const
 export type ScreenName = (typeof SCREENS)[number]
+
+/** Pages that stand together in the navigation; what is in none is a page of the mine's safety. */
+export const SECTIONS = {
+  business: ['business'],
+  manage: ['admin', 'duty', 'people', 'access', 'audit', 'start'],
+} as const satisfies Record<string, readonly ScreenName[]>
+export type SectionName = keyof typeof SECTIONS
+
+/** Where a page stands in the navigation. */
+export function sectionOf(name: ScreenName): SectionName | null {
+  for (const [section, pages] of Object.entries(SECTIONS)) if ((pages as readonly ScreenName[]).includes(name)) return section as SectionName
+  return null
+}
 
 export interface Screen {
   name: ScreenName
