@@ -4,6 +4,7 @@ import { axe, Checks, launch, openPage, unroll } from './browser.mjs'
 import { bulkNeverRed, closeCase, fallWithClip, keyboardOnly, rights, staleRefused, twoInStep } from './flows.mjs'
 import { BASE, FALL, FIRST, hire, SCREENS, show, signIn } from './signed.mjs'
 import { cutAndResume } from './cut.mjs'
+import { duty, token } from './manage.mjs'
 
 const checks = new Checks()
 const browser = await launch()
@@ -62,6 +63,8 @@ try {
   const second = await hire(page, browser, 'second', 'administrator')
   const viewer = await hire(page, browser, 'viewer', 'viewer')
   const other = await hire(page, browser, 'other', 'operator', 'demo-group/other-company')
+  await duty(checks, page, second)
+  await token(checks, browser, page)
   await staleRefused(checks, page)
   await twoInStep(checks, browser, page, second)
   await keyboardOnly(checks, browser, second)

@@ -92,6 +92,24 @@ describe('events', () => {
     expect(before.alarms.has('gw/a')).toBe(true)
     expect(before.points.get('gw/pz.level')?.latest?.value).toBe(1)
   })
+
+  it('leave what they do not touch the same object, and what they touch a copy', () => {
+    const link = { gateway: 'gw', link: { state: 'offline', since: iso(0), last_heard_at: iso(0) } }
+    const touched: [[string, unknown], string[]][] = [
+      [['values', values(2000, 5)], ['gateways', 'points', 'trails']],
+      [['alarm', alarm('b', 'blue', 1)], ['alarms', 'returned']],
+      [['link', link], ['gateways']],
+      [['heartbeat', { now: iso(0) }], []],
+      [['snapshot', SNAPSHOT], ['gateways', 'points', 'alarms', 'returned', 'trails']],
+    ]
+    for (const [event, names] of touched) {
+      const before = loaded()
+      const frozen = structuredClone(before)
+      const after = feed(before, event)
+      expect(before, event[0]).toEqual(frozen)
+      for (const name of ['gateways', 'points', 'alarms', 'returned', 'trails'] as const) expect(after[name] === before[name], `${event[0]} ${name}`).toBe(!names.includes(name))
+    }
+  })
 })
 
 it('lists fetched beside the stream add, and never undo what the stream said', () => {

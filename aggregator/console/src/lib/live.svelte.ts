@@ -2,7 +2,7 @@
  * The one live picture of this page: owns the stream, batches its messages into the model,
  * keeps the clock, asks for the ledger and for the history of visible points.
  *
- * Messages are applied at most ten times a second, however many arrive.
+ * Values are applied at most ten times a second, alarms thirty, however many arrive.
  */
 import { fetchGateways, fetchHistory, fetchLedger, fetchSnapshot, type Ledger, type Point } from './api'
 import { applyAll, cutOf, emptyModel, keyOf, trustOf, withGateways, withHistory, withLists, type Arrival, type Model, type Trust } from './model'
@@ -12,6 +12,8 @@ import type { LinkState } from './sse'
 import { annunciator } from './annunciator.svelte'
 
 const FLUSH_MS = 100
+/** A new alarm does not wait for the next round of values. */
+const FLUSH_ALARM_MS = 30
 const TICK_MS = 1_000
 const LEDGER_MS = 5_000
 /** An answered stream that sends no snapshot: ask for the lists instead. */
@@ -32,17 +34,24 @@ class Live {
   /** Whether this page reads the stream itself, or hears another one read it. */
   reads = $state(true)
 
-  serverNow = $derived(this.now + this.model.skewMs)
+  /** Parts of the picture: what is drawn from one of them is drawn again only when that one changed. */
+  readonly alarms = $derived(this.model.alarms)
+  readonly points = $derived(this.model.points)
+  readonly gateways = $derived(this.model.gateways)
+  readonly #skew = $derived(this.model.skewMs)
+
+  serverNow = $derived(this.now + this.#skew)
   lost = $derived(this.link.phase === 'lost')
 
   /** How far the newest value of a point may be believed now. */
   trust(point: Point): Trust {
-    return trustOf(point, this.serverNow, cutOf(this.model.gateways.get(point.gateway), this.lost))
+    return trustOf(point, this.serverNow, cutOf(this.gateways.get(point.gateway), this.lost))
   }
 
   #queue: Arrival[] = []
   #flushTimer: ReturnType<typeof setTimeout> | undefined
   #flushed = 0
+  #due = 0
   #ledgerBusy = false
   #reloadBusy = false
   #wanted: Point[] = []
@@ -62,7 +71,11 @@ class Live {
     onMessage: (message) => {
       this.#queue.push({ event: message.event, data: message.data, local: Date.now() })
       // The first of a burst is shown at once.
-      this.#flushTimer ??= setTimeout(() => this.#flush(), Math.max(0, this.#flushed + FLUSH_MS - Date.now()))
+      const due = this.#flushed + (message.event === 'alarm' ? FLUSH_ALARM_MS : FLUSH_MS)
+      if (this.#flushTimer !== undefined && due >= this.#due) return
+      clearTimeout(this.#flushTimer)
+      this.#due = due
+      this.#flushTimer = setTimeout(() => this.#flush(), Math.max(0, due - Date.now()))
     },
   })
 
@@ -132,8 +145,8 @@ class Live {
     this.#queue = []
     this.model = applyAll(this.model, queue)
     annunciator.take(queue)
-    this.now = Date.now()
-    const overdue = this.link.phase === 'live' && this.now - this.link.since > SNAPSHOT_WAIT_MS
+    // The clock of the page goes by its own tick: every age on it would be drawn again with every burst.
+    const overdue = this.link.phase === 'live' && this.#flushed - this.link.since > SNAPSHOT_WAIT_MS
     if (this.model.unknown || (!this.model.loaded && overdue)) void this.#reload()
     if (this.model.gaps !== this.#gapsSeen) {
       this.#gapsSeen = this.model.gaps

@@ -52,10 +52,10 @@ export function sentence(error: unknown): string {
 
 /** The name of an alarm: of its point, its item, or what it is. */
 export function alarmName(row: { gateway: string; alarm: string }): string {
-  const known = live.model.alarms.get(keyOf(row.gateway, row.alarm))
+  const known = live.alarms.get(keyOf(row.gateway, row.alarm))
   if (known && isBusinessKind(known.kind)) return sentenceOf(known.why, language.current)
   const { subject, kind } = partsOf(row.alarm)
-  const point = live.model.points.get(keyOf(row.gateway, subject))
+  const point = live.points.get(keyOf(row.gateway, subject))
   const own = known?.name?.zh || known?.name?.en ? named(known.name, subject) : null
   const name = own ?? sites.subject(row.gateway, subject) ?? named(point?.name, subject)
   return `${name} ${word('kind', kind)}`
@@ -64,4 +64,4 @@ export function alarmName(row: { gateway: string; alarm: string }): string {
 /** The name of a key figure's target; one this console does not know is shown as it came. */
 export const kpiWord = (name: string): string => opsWord(language.current, `target.${name}`)
 
-export const siteName = (gateway: string): string => named(live.model.gateways.get(gateway)?.site, gateway)
+export const siteName = (gateway: string): string => named(live.gateways.get(gateway)?.site, gateway)

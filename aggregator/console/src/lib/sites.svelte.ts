@@ -16,7 +16,7 @@ class Sites {
   /** Call from a page that needs them. */
   want(): void {
     const known = new Set(this.list.map((site) => site.gateway))
-    const missing = [...live.model.gateways.keys()].some((gateway) => !known.has(gateway))
+    const missing = [...live.gateways.keys()].some((gateway) => !known.has(gateway))
     if (this.loaded && (!missing || Date.now() - this.#asked < AGAIN_MS)) return
     if (Date.now() - this.#asked < 1_000) return
     this.#asked = Date.now()
