@@ -44,6 +44,43 @@ pub enum Order {
     Organisation(OrgChange),
     /// A receiver told what became of a notice.
     Receipt(Receipt),
+    /// A version of a business rule is written, released or ended.
+    Rule(RuleOrder),
+}
+
+/// What is done with a version of a business rule that was seen in `seen` (its revision; 0: there is none).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleOrder {
+    /// The rule.
+    pub id: String,
+    /// The version.
+    pub version: i64,
+    /// The revision its author saw.
+    pub seen: i64,
+    /// What.
+    pub act: RuleAct,
+}
+
+/// What is done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleAct {
+    /// A draft is written, or written again.
+    Write {
+        /// The text, TOML, which names this rule and version.
+        text: String,
+        /// The domain it names.
+        domain: crate::people::Domain,
+    },
+    /// A draft is thrown away.
+    Discard,
+    /// A draft is asked to be released.
+    Submit,
+    /// A release or an end that was asked for is approved.
+    Approve,
+    /// It is refused, or taken back.
+    Reject(String),
+    /// A version is asked to be ended.
+    Withdraw(String),
 }
 
 /// What a receiver told.

@@ -179,7 +179,8 @@ fn spawn_feeds(
     sources: &CancellationToken,
 ) {
     let rules = config.risk_rules.clone();
-    let brain = Brain { store: api.store.clone(), inputs: inputs.clone(), rules };
+    let judges = api.judges.clone();
+    let brain = Brain { store: api.store.clone(), inputs: inputs.clone(), rules, judges };
     tasks.spawn(named("business rules", brain.run(sources.clone())));
     let Some(intake) = api.feeds.clone() else { return };
     let (address, metrics) = (address.clone(), api.metrics.clone());

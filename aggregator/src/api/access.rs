@@ -34,6 +34,20 @@ const HANDLE: Need = Need::One(&[
     Action::Assign,
     Action::Verify,
 ]);
+/// A second person's consent: to what people do with alarms and cases, and to rules.
+const GRANT: Need = Need::One(&[
+    Action::Acknowledge,
+    Action::Silence,
+    Action::Shelve,
+    Action::ApproveShelve,
+    Action::Suppress,
+    Action::CaseWork,
+    Action::Assign,
+    Action::Verify,
+    Action::ManageRules,
+]);
+/// What belongs to the whole group; its handler asks for the right at the top.
+const RULES: Need = Need::One(&[Action::ManageRules]);
 const AUDIT: Need = Need::One(&[Action::ViewAudit]);
 
 const DOORS: &[(&str, &str, Need)] = &[
@@ -88,7 +102,7 @@ const DOORS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/alarms/{gateway}/{alarm}/actions", VIEW),
     ("POST", "/api/v1/alarms/{gateway}/{alarm}/{act}", HANDLE),
     ("GET", "/api/v1/requests", VIEW),
-    ("POST", "/api/v1/requests/{id}/grant", HANDLE),
+    ("POST", "/api/v1/requests/{id}/grant", GRANT),
     ("GET", "/api/v1/cases", VIEW),
     ("GET", "/api/v1/cases/{id}", VIEW),
     ("POST", "/api/v1/cases/{id}/{act}", HANDLE),
@@ -104,6 +118,17 @@ const DOORS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/feeds", VIEW),
     ("GET", "/api/v1/feeds/{feed}/quarantine", HEALTH),
     ("POST", "/api/v1/feeds/{feed}/replay/{sha256}", Need::One(&[Action::ManageSystem])),
+    ("GET", "/api/v1/risk/units", VIEW),
+    ("GET", "/api/v1/risk/warnings", VIEW),
+    ("GET", "/api/v1/risk/warnings/{gateway}/{alarm}", VIEW),
+    ("GET", "/api/v1/risk/fact", VIEW),
+    ("GET", "/api/v1/rules", VIEW),
+    ("POST", "/api/v1/rules/check", RULES),
+    ("GET", "/api/v1/rules/{id}", VIEW),
+    ("GET", "/api/v1/rules/{id}/versions/{version}", VIEW),
+    ("PUT", "/api/v1/rules/{id}/versions/{version}", RULES),
+    ("DELETE", "/api/v1/rules/{id}/versions/{version}", RULES),
+    ("POST", "/api/v1/rules/{id}/versions/{version}/{act}", RULES),
     ("GET", "/api/v1/kpi", VIEW),
     ("GET", "/api/v1/channels", OUTWARD),
     ("POST", "/api/v1/channels/{name}/test", Need::One(&[Action::ManageChannels])),

@@ -38,7 +38,7 @@ pub(super) struct ActBody {
 
 /// What came of an order.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ActAnswer {
+pub(in crate::api) struct ActAnswer {
     /// Version or revision now; absent when a second person is needed.
     now: Option<i64>,
     /// The request a second person has to grant.
@@ -175,6 +175,7 @@ impl ListParams {
             domain: slug("domain", &self.domain)?,
             gateway: slug("gateway", &self.gateway)?,
             level_min: level,
+            prefix: None,
             isa: None,
             standing: false,
             state: None,
@@ -319,6 +320,7 @@ pub(super) async fn requests(State(api): State<Api>, actor: Actor) -> Result<Jso
         let text = |column: usize| line.get(column).cloned().flatten().unwrap_or_default();
         let (gateway, target) = (text(1), text(2));
         let place = match gateway.is_empty() {
+            true if target.starts_with("rule.") => api.rule_place(&text(3)).await?,
             true => api.store.case(&target).await?.map(|case| (case.org.clone(), case.domain)),
             false => api
                 .store

@@ -22,6 +22,7 @@ mod people;
 mod people_types;
 mod query;
 mod receipts;
+mod risk;
 mod routes;
 mod serve;
 mod sign_in;
@@ -95,6 +96,8 @@ pub struct Api {
     pub signer: Arc<crate::audit::head::Signer>,
     /// Audit checks at once: one, for it reads everything.
     pub checks: Arc<tokio::sync::Semaphore>,
+    /// Which business rules judge here.
+    pub judges: crate::risk::Judges,
 }
 
 /// An error answer.
@@ -220,7 +223,9 @@ struct Description;
 
 /// The OpenAPI description, JSON.
 pub fn openapi() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default()
+    let mut all = Description::openapi();
+    all.merge(risk::Description::openapi());
+    all.to_pretty_json().unwrap_or_default()
 }
 
 /// Routes about people and the audit trail.
@@ -292,6 +297,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/enrol-codes", post(enrol::create))
         .merge(outward::routes())
+        .merge(risk::routes())
         .merge(evidence::routes(api.evidence.clone()))
         .merge(crate::feeds::routes())
         .route("/api/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi()) }))

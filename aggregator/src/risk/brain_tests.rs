@@ -23,7 +23,7 @@ impl Scene {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&format!("sqlite:{}", folder.path().join("r.db").display())).await.expect("a store");
         let (inputs, inbox) = mpsc::channel(64);
-        let brain = Brain { store: store.clone(), inputs, rules: None };
+        let brain = Brain { store: store.clone(), inputs, rules: None, judges: Judges::default() };
         let committer = Committer::new(store.clone(), Arc::new(Rules::default()));
         Scene { store, committer, brain, inbox, _folder: folder }
     }

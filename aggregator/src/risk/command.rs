@@ -74,7 +74,7 @@ fn check(loaded: &Loaded) -> Result<()> {
     let (rules, _, faults) = loaded.compile(&dictionary);
     let mut problems: Vec<String> = faults.iter().map(ToString::to_string).collect();
     let mut cases = 0;
-    for (name, file) in &loaded.files {
+    for super::rules::Source { name, file, .. } in &loaded.files {
         let results = run_cases(name, file, &dictionary);
         cases += results.len();
         problems.extend(results.into_iter().filter_map(|result| result.failed).map(|why| format!("{name}: {why}")));

@@ -81,8 +81,32 @@ pub struct Stored {
     pub fact: Fact,
 }
 
+/// An alarm of a unit that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Standing {
+    pub gateway: String,
+    pub alarm: String,
+    pub kind: String,
+    pub org: String,
+}
+
 fn damaged(what: &str) -> StoreError {
     StoreError::Database(sqlx::Error::Decode(format!("stored {what} of a fact cannot be read").into()))
+}
+
+/// A row of the columns `fact_num, kind, fact_key, org, event_us, known_us, body, source, document, locator, sha256`.
+pub(super) fn stored_of(row: &sqlx::any::AnyRow) -> Result<Stored, StoreError> {
+    let fact = Fact {
+        kind: FactKind::parse(&row.text(1)?).map_err(|_| damaged("kind"))?,
+        key: row.text(2)?,
+        org: OrgPath::parse(&row.text(3)?).map_err(|_| damaged("unit"))?,
+        event_at_us: row.int(4)?,
+        known_at_us: row.int(5)?,
+        fields: serde_json::from_str(&row.text(6)?).map_err(|_| damaged("content"))?,
+        lineage: Lineage { source: row.text(7)?, document: row.text(8)?, locator: row.text(9)?, sha256: row.text(10)? },
+    };
+    Ok(Stored { number: row.int(0)?, fact })
 }
 
 impl Store {
@@ -99,36 +123,23 @@ impl Store {
         .bind(limit)
         .fetch_all(self.reader())
         .await?;
-        let read = |row: &sqlx::any::AnyRow| -> Result<Stored, StoreError> {
-            let fact = Fact {
-                kind: FactKind::parse(&row.text(1)?).map_err(|_| damaged("kind"))?,
-                key: row.text(2)?,
-                org: OrgPath::parse(&row.text(3)?).map_err(|_| damaged("unit"))?,
-                event_at_us: row.int(4)?,
-                known_at_us: row.int(5)?,
-                fields: serde_json::from_str(&row.text(6)?).map_err(|_| damaged("content"))?,
-                lineage: Lineage {
-                    source: row.text(7)?,
-                    document: row.text(8)?,
-                    locator: row.text(9)?,
-                    sha256: row.text(10)?,
-                },
-            };
-            Ok(Stored { number: row.int(0)?, fact })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(stored_of).collect()
     }
 
-    /// Alarms of business rules that stand: source, alarm.
+    /// Alarms of business rules, indicators and measures that stand.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn risks_standing(&self) -> Result<Vec<(String, String)>, StoreError> {
+    pub async fn risks_standing(&self) -> Result<Vec<Standing>, StoreError> {
         let rows = sqlx::query(
-            "SELECT a.gateway, a.alarm FROM alarms a JOIN risk_source r ON r.gateway = a.gateway WHERE a.to_level > 0",
+            "SELECT a.gateway, a.alarm, a.kind, r.org FROM alarms a JOIN risk_source r ON r.gateway = a.gateway \
+             WHERE a.to_level > 0",
         )
         .fetch_all(self.reader())
         .await?;
-        Ok(rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect::<Result<_, sqlx::Error>>()?)
+        let read = |row: &sqlx::any::AnyRow| {
+            Ok(Standing { gateway: row.text(0)?, alarm: row.text(1)?, kind: row.text(2)?, org: row.text(3)? })
+        };
+        rows.iter().map(read).collect()
     }
 }

@@ -7,11 +7,22 @@ use std::path::Path;
 /// Most rule files of a folder.
 const FILES_MAX: usize = 5_000;
 
+/// A rule file as it was read.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Name of the file, or the version's reference.
+    pub name: String,
+    /// What it says.
+    pub file: RuleFile,
+    /// As it is written.
+    pub text: String,
+}
+
 /// Rules as they were read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Loaded {
-    /// Name and content of every file that could be read.
-    pub files: Vec<(String, RuleFile)>,
+    /// Every file that could be read.
+    pub files: Vec<Source>,
     /// What could not.
     pub faults: Vec<Fault>,
 }
@@ -36,7 +47,7 @@ fn names(folder: &Path, into: &mut Vec<std::path::PathBuf>, depth: usize) -> std
 pub fn load(from: Option<&Path>) -> Loaded {
     let (mut files, mut faults) = (Vec::new(), Vec::new());
     let mut take = |name: String, text: &str| match RuleFile::read(&name, text) {
-        Ok(file) => files.push((name, file)),
+        Ok(file) => files.push(Source { name, file, text: text.to_owned() }),
         Err(one) => faults.push(one),
     };
     let Some(from) = from else {
@@ -66,7 +77,7 @@ impl Loaded {
     /// Compiled, with the world they were compiled for, and every fault.
     pub fn compile(&self, dictionary: &Dictionary) -> (Vec<Rule>, World, Vec<Fault>) {
         let mut world = World::of(dictionary);
-        let (rules, more) = compile_all(self.files.iter().map(|(name, file)| (name.as_str(), file)), &mut world);
+        let (rules, more) = compile_all(self.files.iter().map(|one| (one.name.as_str(), &one.file)), &mut world);
         (rules, world, self.faults.iter().cloned().chain(more).collect())
     }
 }

@@ -85,6 +85,7 @@ impl Identities {
             audit_key: config.audit_key.clone(),
             signer: Arc::clone(&self.signer),
             checks: Arc::new(tokio::sync::Semaphore::new(1)),
+            judges: crate::risk::Judges::default(),
         })
     }
 

@@ -35,6 +35,12 @@ const STEPS: &[Step] = &[
     Step { number: 6, common: include_str!("../../migrations/0006_risk.sql"), sqlite: "", postgres: "" },
     Step { number: 7, common: include_str!("../../migrations/0007_identity.sql"), sqlite: "", postgres: "" },
     Step { number: 8, common: include_str!("../../migrations/0008_receipts.sql"), sqlite: "", postgres: "" },
+    Step {
+        number: 9,
+        common: include_str!("../../migrations/0009_risk_face.sql"),
+        sqlite: include_str!("../../migrations/0009_risk_face.sqlite.sql"),
+        postgres: include_str!("../../migrations/0009_risk_face.postgres.sql"),
+    },
 ];
 
 fn filled(step: &str, dialect: Dialect) -> String {

@@ -38,7 +38,7 @@ pub use history::History;
 pub use kpi::KpiFacts;
 pub use ledger::{GatewayLedger, LedgerGap, StreamLedger};
 pub use life::{CaseBody, CaseLine, CommandResult, DueCommand, Filter, HandledRow, Line, PageKey, Sight};
-pub(crate) use life::{RUNGS_MAX, SHIFTS_MAX, domain_of};
+pub(crate) use life::{RULES_CHANGED, RUNGS_MAX, SHIFTS_MAX, domain_of, rule_digest};
 pub use notices::{ChannelRow, Planned};
 pub use outline::ProofRow;
 pub use read::{

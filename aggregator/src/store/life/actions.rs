@@ -1,6 +1,7 @@
 //! What people do to alarms: acknowledge, silence, shelve, out of service, reset; four eyes for red.
 
 use super::alarm::AlarmState;
+use super::rule::RULE_TARGET;
 use super::{Work, right};
 use crate::operator::{Answer, Command, Done, Refusal};
 use crate::people::{Action as Right, Domain};
@@ -10,7 +11,7 @@ use minewatch_domain::{At, GatewayId, PointId};
 use serde_json::json;
 
 /// How long a request waits for its second person: one shift.
-const REQUEST_MS: i64 = 8 * 3_600_000;
+pub(super) const REQUEST_MS: i64 = 8 * 3_600_000;
 
 /// The right an intent needs.
 fn needed(what: &Intent) -> Right {
@@ -106,7 +107,7 @@ impl Work<'_> {
     async fn request(&mut self, command: &Command, known: &AlarmState, action: &Action) -> Result<Answer, StoreError> {
         let target = (known.gateway.as_str(), known.alarm.as_str());
         let body = serde_json::to_string(action).unwrap_or_default();
-        self.ask_second(command, target, body).await?;
+        self.ask_second(command, target, body, REQUEST_MS).await?;
         let detail = json!({ "what": action.what, "waits_for": "second person" });
         self.audit(&command.actor, "alarm.request", format!("{}/{}", target.0, target.1), detail);
         Ok(Ok(Done::Asked(command.id.clone())))
@@ -118,6 +119,7 @@ impl Work<'_> {
         command: &Command,
         (gateway, alarm): (&str, &str),
         body: String,
+        waits_ms: i64,
     ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO alarm_requests (request_id, gateway, alarm, action, asked_by, asked_us, expires_us) \
@@ -129,7 +131,7 @@ impl Work<'_> {
         .bind(body)
         .bind(command.actor.person.as_str())
         .bind(command.at.micros())
-        .bind(command.at.plus_millis(REQUEST_MS).micros())
+        .bind(command.at.plus_millis(waits_ms).micros())
         .execute(&mut *self.connection)
         .await?;
         Ok(())
@@ -154,9 +156,10 @@ impl Work<'_> {
         if asked_by == command.actor.person.as_str() {
             return Ok(Err(Refusal::Conflict("two different people are needed".to_owned())));
         }
-        let answer = match gateway.is_empty() {
-            true => self.grant_case(command, &alarm, &asked_by, &body).await?,
-            false => self.grant_alarm(command, (&gateway, &alarm), &body).await?,
+        let answer = match (gateway.is_empty(), alarm.starts_with(RULE_TARGET)) {
+            (true, true) => self.grant_rule(command, request, &asked_by, &body).await?,
+            (true, false) => self.grant_case(command, &alarm, &asked_by, &body).await?,
+            (false, _) => self.grant_alarm(command, (&gateway, &alarm), &body).await?,
         };
         if answer.is_ok() {
             sqlx::query("UPDATE alarm_requests SET granted_by = $1, granted_us = $2 WHERE request_id = $3")

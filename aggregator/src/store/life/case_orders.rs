@@ -1,5 +1,6 @@
 //! What people do to cases, and the evidence they bring.
 
+use super::actions::REQUEST_MS;
 use super::case::event_of;
 use super::{Work, right};
 use crate::operator::{Answer, Command, Done, Evidence, Refusal};
@@ -114,7 +115,7 @@ impl Work<'_> {
             }
             Err(CaseRefused::SecondPerson) => {
                 let body = serde_json::to_string(what).unwrap_or_default();
-                self.ask_second(command, ("", case), body).await?;
+                self.ask_second(command, ("", case), body, REQUEST_MS).await?;
                 self.audit(&command.actor, "case.request", case.to_owned(), json!({ "what": what }));
                 Ok(Ok(Done::Asked(command.id.clone())))
             }

@@ -138,6 +138,10 @@ fn alarms(select: &str, filter: &Filter) -> Parts {
             parts.and("standing = 1");
         }
         parts.filter(filter, "to_level");
+        if let Some(prefix) = &filter.prefix {
+            let pattern = parts.word(&format!("{prefix}%"));
+            parts.and(&format!("alarm LIKE {pattern}"));
+        }
         if let Some(isa) = &filter.isa {
             let isa = parts.word(isa);
             parts.and(&format!("isa = {isa}"));

@@ -19,6 +19,7 @@ mod organisation;
 mod read;
 mod receipt;
 mod risk;
+mod rule;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -28,6 +29,7 @@ pub(crate) use case_orders::domain_of;
 pub use command::{CommandResult, DueCommand};
 pub(crate) use organisation::{RUNGS_MAX, SHIFTS_MAX};
 pub use read::{CaseLine, Filter, HandledRow, Line, PageKey, Sight};
+pub(crate) use rule::{RULES_CHANGED, digest as rule_digest};
 
 use super::commit::Outcome;
 use super::{Columns, Dialect, StoreError, alarms};
@@ -122,6 +124,7 @@ impl<'a> Work<'a> {
             Order::Evidence(evidence) => self.evidence(command, evidence).await,
             Order::Organisation(change) => self.organisation(command, change).await,
             Order::Receipt(receipt) => self.receipt(command, receipt).await,
+            Order::Rule(order) => self.rule_order(command, order).await,
         }
     }
 

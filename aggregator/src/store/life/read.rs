@@ -22,6 +22,8 @@ pub struct Filter {
     pub org: Option<OrgPath>,
     pub domain: Option<String>,
     pub gateway: Option<String>,
+    /// Alarms: begin of the name; slugs hold no wildcard but `_`, which stands for itself too.
+    pub prefix: Option<String>,
     pub level_min: i64,
     pub isa: Option<String>,
     /// Alarms: not NORM. Cases: open.

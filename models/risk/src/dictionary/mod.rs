@@ -4,10 +4,12 @@
 //! repaired. Deliberately absent: the mapping from a source's own fields (`models/feed`).
 
 mod check;
+mod kinds;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Fault, Problem};
+pub use kinds::{KindAbout, kind_about};
 
 use crate::fact::{ElementId, FactKind, ValueType};
 use serde::{Deserialize, Serialize};

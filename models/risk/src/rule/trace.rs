@@ -73,12 +73,22 @@ pub struct Warning {
     pub trace: Trace,
 }
 
+/// What is kept of a warning beside its sentence.
+#[derive(Serialize)]
+struct Proof<'w> {
+    subject: &'w Evidence,
+    dedupe: &'w str,
+    #[serde(flatten)]
+    trace: Trace,
+}
+
 impl Warning {
-    /// The trace as JSON of at most 15 KiB: what is deepest is left out first.
+    /// The trace as JSON of at most 15 KiB, with the fact that was judged: what is deepest is left out first.
     pub fn proof(&self) -> String {
+        let told = |depth| Proof { subject: &self.subject, dedupe: &self.dedupe, trace: cut(&self.trace, depth) };
         (1..=DEPTH_MAX)
             .rev()
-            .map(|depth| serde_json::to_string(&cut(&self.trace, depth)).unwrap_or_default())
+            .map(|depth| serde_json::to_string(&told(depth)).unwrap_or_default())
             .find(|text| text.len() <= PROOF_BYTES_MAX)
             .unwrap_or_default()
     }
