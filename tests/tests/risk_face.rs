@@ -57,7 +57,9 @@ fn drop_file(folder: &Path, name: &str, text: &str) -> Result<()> {
 
 async fn warnings(visitor: &Visitor, query: &str) -> Result<Vec<Value>> {
     let page = visitor.done("GET", &format!("/api/v1/risk/warnings?{query}"), None).await?;
-    Ok(page["rows"].as_array().context("rows")?.clone())
+    // One that returned waits for somebody to acknowledge it, but holds no longer.
+    let holds = |row: &&Value| row["isa"] != "RTNUN";
+    Ok(page["rows"].as_array().context("rows")?.iter().filter(holds).cloned().collect())
 }
 
 /// An aggregator with two engineers and the simulator's contracts dropped into its folder; P01 stands.

@@ -35,7 +35,7 @@ const FACT: &str = "SELECT fact_num, kind, fact_key, org, event_us, known_us, bo
     FROM fact";
 
 impl Store {
-    /// Standing warnings of the business side, heaped.
+    /// Standing warnings of the business side, heaped; what only waits to be acknowledged does not count.
     ///
     /// # Errors
     /// When the store does not answer; so for every function here.
@@ -43,7 +43,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT j.rule, a.to_level, a.org, a.domain, COUNT(*) FROM alarms a JOIN alarm_journal j \
              ON j.gateway = a.gateway AND j.alarm = a.alarm AND j.revision = a.revision \
-             WHERE a.to_level > 0 AND a.domain IN ('credit', 'procurement', 'treasury', 'legal') \
+             WHERE a.to_level > 0 AND a.isa NOT IN ('NORM', 'RTNUN') AND a.domain IN ('credit', 'procurement', 'treasury', 'legal') \
              GROUP BY j.rule, a.to_level, a.org, a.domain LIMIT $1",
         )
         .bind(HEAPS_MAX)

@@ -7,7 +7,7 @@ use crate::people::Actor;
 use crate::risk::{Stored, dictionary};
 use axum::Json;
 use axum::extract::State;
-use minewatch_risk::fact::Fact;
+use minewatch_risk::fact::{Fact, Value};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -79,13 +79,18 @@ pub(in crate::api) struct FactView {
 /// The fields of a fact, in the dictionary's order.
 pub(super) fn fields(fact: &Fact) -> Vec<FieldView> {
     let view = |element: &minewatch_risk::dictionary::Element| {
-        let value = fact.field(element.id.as_str())?;
+        let said = fact.field(element.id.as_str())?;
+        let (value, unit) = if let Value::Money(money) = said {
+            (money.amount.to_string(), money.currency.clone())
+        } else {
+            (said.plain(), element.unit.clone())
+        };
         Some(FieldView {
             id: element.id.to_string(),
             name: name(&element.name_zh, &element.name_en),
             value_type: element.value_type.name().to_owned(),
-            value: value.plain(),
-            unit: element.unit.clone(),
+            value,
+            unit,
         })
     };
     dictionary().elements(fact.kind.as_str()).filter_map(view).collect()
