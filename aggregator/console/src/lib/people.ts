@@ -1,6 +1,9 @@
 /** People, sessions and audit over HTTP (`docs/http-api.md`). */
 import { ApiError, TIMEOUT_MS } from './api'
 
+/** Every domain of rights, and all of them together. */
+export const DOMAINS = ['*', 'dam', 'fall', 'link', 'credit', 'procurement', 'treasury', 'legal', 'system'] as const
+
 export interface WayIn {
   setup: boolean
   first_roles: string[]
