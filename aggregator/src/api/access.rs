@@ -23,19 +23,9 @@ const PEOPLE: Need = Need::One(&[Action::ManagePeople]);
 const RIGHTS: Need = Need::One(&[Action::GrantRights]);
 const BOTH: Need = Need::One(&[Action::ManagePeople, Action::GrantRights]);
 const OUTWARD: Need = Need::One(&[Action::ManageChannels, Action::ViewSystem]);
-/// Some act on an alarm or a case; which one is asked for by its handler.
+/// Some act on an alarm, a case or a rule, or a second person's consent to it; which one is asked for by its
+/// handler.
 const HANDLE: Need = Need::One(&[
-    Action::Acknowledge,
-    Action::Silence,
-    Action::Shelve,
-    Action::ApproveShelve,
-    Action::Suppress,
-    Action::CaseWork,
-    Action::Assign,
-    Action::Verify,
-]);
-/// A second person's consent: to what people do with alarms and cases, and to rules.
-const GRANT: Need = Need::One(&[
     Action::Acknowledge,
     Action::Silence,
     Action::Shelve,
@@ -102,7 +92,7 @@ const DOORS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/alarms/{gateway}/{alarm}/actions", VIEW),
     ("POST", "/api/v1/alarms/{gateway}/{alarm}/{act}", HANDLE),
     ("GET", "/api/v1/requests", VIEW),
-    ("POST", "/api/v1/requests/{id}/grant", GRANT),
+    ("POST", "/api/v1/requests/{id}/grant", HANDLE),
     ("GET", "/api/v1/cases", VIEW),
     ("GET", "/api/v1/cases/{id}", VIEW),
     ("POST", "/api/v1/cases/{id}/{act}", HANDLE),
