@@ -2,18 +2,17 @@
 //!
 //! Invariant: at a start everything is judged from all facts and said in full, what stands no longer
 //! included; after it, changes only. The writer compares with what stands, so a repeat is harmless. A
-//! warning goes only when its rule is judged and does not hold: while something it needs is not said
-//! any more, it stands as it was. When other rules judge than before, the new ones are compiled and given
+//! warning goes only when its rule is judged and does not hold, or was ended by two people, or its file was
+//! taken away: while something it needs is not said any more, or its rule cannot be read, it stands as it was. When other rules judge than before, the new ones are compiled and given
 //! all facts while the old ones go on judging; then they take over at once and say everything in full.
 
+use super::dictionary;
 use super::facts::Standing;
-use super::said;
 use super::said::Said;
 use crate::clock;
 use crate::ingest::Input;
 use crate::store::{Store, StoreError};
 use minewatch_domain::{At, Level, OrgPath};
-use minewatch_risk::dictionary::Dictionary;
 use minewatch_risk::rule::{Change, Engine, Fault, Verdict};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -70,6 +69,8 @@ struct Judging {
     /// Rule and subject of warnings that stand and cannot be judged now; at most as many as stand.
     in_doubt: BTreeSet<(usize, u32)>,
     faults: Vec<Fault>,
+    /// Ids of rules that people ended.
+    ended: BTreeSet<String>,
 }
 
 impl Brain {
@@ -135,13 +136,13 @@ impl Brain {
     async fn prepare(&self) -> Result<Judging, StoreError> {
         // Read before the rules: a change in between is seen again.
         let number = self.store.rules_changed().await?;
-        let loaded = self.store.rules_that_judge(self.rules.as_deref()).await?;
-        let (rules, world, faults) = loaded.compile(&Dictionary::shipped());
+        let (loaded, ended) = self.store.rules_that_judge(self.rules.as_deref()).await?;
+        let (rules, world, faults) = loaded.compile(dictionary());
         for fault in &faults {
             tracing::error!(error = %fault, "rule left out");
         }
         let engine = Engine::new(rules, world);
-        let mut judging = Judging { engine, next: 0, rules: number, in_doubt: BTreeSet::new(), faults };
+        let mut judging = Judging { engine, next: 0, rules: number, in_doubt: BTreeSet::new(), faults, ended };
         self.catch_up(&mut judging).await?;
         Ok(judging)
     }
@@ -163,8 +164,7 @@ impl Brain {
     /// Reads what came in the meantime, judges everything, and says it in full.
     async fn take_over(&self, mut judging: Judging) -> Result<Judging, StoreError> {
         self.catch_up(&mut judging).await?;
-        let references = judging.engine.rules().map(|rule| rule.file.reference()).collect();
-        self.judges.set(references, std::mem::take(&mut judging.faults));
+        self.judges.set(judging.references(), judging.faults.clone());
         if judging.next == 0 {
             return Ok(judging);
         }
@@ -176,7 +176,6 @@ impl Brain {
             .map(|(rule, subject, after)| Change { rule, subject, before: Verdict::Clear, after })
             .collect();
         let mut known = self.store.risks_standing().await?;
-        known.retain(|one| !said::of_plan(&one.alarm));
         judging.keep_in_doubt(&standing, &mut known);
         let said = judging.said(&standing);
         let gone = judging.gone(&said, &known);
@@ -235,6 +234,17 @@ impl Judging {
         Said::of(self.engine.rules().nth(change.rule)?, &warning, change.after, at)
     }
 
+    /// The versions that judge.
+    fn references(&self) -> BTreeSet<String> {
+        self.engine.rules().map(|rule| rule.file.reference()).collect()
+    }
+
+    /// Whether some rule could not be taken, so that one that is not here may be it.
+    fn rules_missing(&self) -> bool {
+        let here = self.references();
+        self.faults.iter().any(|fault| !here.contains(&fault.file))
+    }
+
     /// Those of the alarms that no rule stands behind any more.
     fn gone(&self, said: &[Said], known: &[Standing]) -> Vec<Said> {
         let here: BTreeSet<(&str, &str)> = said
@@ -243,9 +253,13 @@ impl Judging {
             .map(|one| (one.gateway.as_str(), one.alarm.as_str()))
             .collect();
         let judged: BTreeSet<String> = self.engine.rules().map(|rule| rule.file.id.to_lowercase()).collect();
-        let ended = known.iter().filter(|one| !here.contains(&(one.gateway.as_str(), one.alarm.as_str())));
+        let ended: BTreeSet<String> = self.ended.iter().map(|id| id.to_lowercase()).collect();
+        let missing = self.rules_missing();
         let clear = |one: &Standing| {
             let rule = one.alarm.split('.').next().unwrap_or_default();
+            if missing && !judged.contains(rule) && !ended.contains(rule) {
+                return None;
+            }
             let why = if judged.contains(rule) {
                 "不再成立 | no longer holds"
             } else {
@@ -263,7 +277,8 @@ impl Judging {
                 gateway: minewatch_domain::GatewayId::parse(&one.gateway).ok()?,
             })
         };
-        ended.filter_map(clear).collect()
+        let left = known.iter().filter(|one| !here.contains(&(one.gateway.as_str(), one.alarm.as_str())));
+        left.filter_map(clear).collect()
     }
 
     /// Takes alarms whose rule cannot be judged now out of those that may be cleared.

@@ -3,7 +3,9 @@
 use super::*;
 use crate::rules::Rules;
 use crate::store::Committer;
+use minewatch_risk::dictionary::Dictionary;
 use minewatch_risk::fact::from_plain;
+use minewatch_risk::rule::SHIPPED;
 use std::sync::Arc;
 
 const CONTRACT: &str = r#"{"kind":"contract","key":"c1","org":"minmetals/south","event_at":"2026-03-01",
@@ -106,4 +108,27 @@ async fn a_warning_that_cannot_be_judged_any_more_stands_also_over_a_restart_unt
     let _judged = scene.brain.step(restarted).await.expect("judged");
     assert_eq!(scene.commit().await, 1);
     assert_eq!(scene.number("SELECT COUNT(*) FROM alarms WHERE isa <> 'RTNUN'").await, 0);
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_read_any_more_clears_nothing_and_one_whose_file_was_taken_away_does() {
+    let mut scene = Scene::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_, text) = SHIPPED.iter().find(|(_, text)| text.contains("\"P01\"")).expect("the first rule");
+    let file = folder.path().join("p01.toml");
+    std::fs::write(&file, text).expect("written");
+    scene.brain.rules = Some(folder.path().to_owned());
+    scene.bring("4000000", "2026-03-01").await;
+    let _judging = scene.brain.begin().await.expect("begun");
+    assert_eq!(scene.commit().await, 1);
+    std::fs::write(&file, "this is no rule").expect("written");
+    let _damaged = scene.brain.begin().await.expect("begun again");
+    assert_eq!(scene.commit().await, 0, "nobody judged it: no all-clear");
+    scene.brain.rules = Some(folder.path().join("not mounted"));
+    let _gone = scene.brain.begin().await.expect("begun again");
+    assert_eq!(scene.commit().await, 0, "nor while the whole folder is away");
+    scene.brain.rules = Some(folder.path().to_owned());
+    std::fs::remove_file(&file).expect("removed");
+    let _taken_away = scene.brain.begin().await.expect("begun again");
+    assert_eq!(scene.commit().await, 1, "its file was taken away on purpose");
 }

@@ -126,7 +126,7 @@ impl Store {
         rows.iter().map(stored_of).collect()
     }
 
-    /// Alarms of business rules, indicators and measures that stand.
+    /// Alarms of business rules that stand.
     ///
     /// # Errors
     /// When the store does not answer.

@@ -10,7 +10,7 @@ use crate::store::{Columns, RULES_CHANGED, Store, StoreError, rule_digest};
 use minewatch_risk::rule::{Fault, RuleFile};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A version of a rule as stored.
@@ -141,15 +141,24 @@ impl Store {
     }
 
     /// The rules that judge: active versions written in the console, and active ones of the files that are
-    /// there now (of a folder, or the shipped ones), with what is wrong with the files.
-    pub(super) async fn rules_that_judge(&self, folder: Option<&Path>) -> Result<Loaded, StoreError> {
+    /// there now (of a folder, or the shipped ones), with what is wrong with the files; and the ids of rules
+    /// that two people ended.
+    pub(super) async fn rules_that_judge(
+        &self,
+        folder: Option<&Path>,
+    ) -> Result<(Loaded, BTreeSet<String>), StoreError> {
         let Loaded { files, mut faults } = load(folder);
         let origin = if folder.is_some() { "folder" } else { "shipped" };
         self.keep_rules(&files, origin).await?;
         let here: BTreeMap<String, String> =
             files.iter().map(|one| (one.file.reference(), rule_digest(&one.text))).collect();
+        let versions = self.rule_versions(None).await?;
+        let active: BTreeSet<&str> =
+            versions.iter().filter(|one| one.state == "active").map(|one| one.id.as_str()).collect();
+        let ended = versions.iter().filter(|one| one.state == "withdrawn" && !active.contains(one.id.as_str()));
+        let ended = ended.map(|one| one.id.clone()).collect();
         let mut judging = Vec::new();
-        for kept in self.rule_versions(None).await? {
+        for kept in versions {
             let (name, file) = (kept.reference(), here.get(&kept.reference()));
             if file.is_some_and(|sha256| *sha256 != kept.sha256) {
                 let why =
@@ -163,7 +172,7 @@ impl Store {
                 }
             }
         }
-        Ok(Loaded { files: judging, faults })
+        Ok((Loaded { files: judging, faults }, ended))
     }
 }
 

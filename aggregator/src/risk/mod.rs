@@ -24,7 +24,6 @@ pub use library::StoredRule;
 pub(crate) use library::in_force;
 pub use rules::{Loaded, load};
 pub use said::Said;
-pub(crate) use said::{INDICATOR, MEASURE};
 
 /// The element dictionary, read once.
 pub(crate) fn dictionary() -> &'static Dictionary {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub(crate) struct Heap {
-    /// `P01#1`, or what an indicator or measure calls itself.
+    /// `P01#1`.
     pub(crate) rule: String,
     pub(crate) level: i64,
     pub(crate) org: String,

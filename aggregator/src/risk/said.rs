@@ -44,16 +44,6 @@ pub(super) fn alarm(rule: &str, org: &str, dedupe: &str) -> Option<PointId> {
     PointId::parse(&format!("{}.{}", rule.to_lowercase(), short(&format!("{org}\n{dedupe}")))).ok()
 }
 
-/// Begins of alarms that are not a rule's: of an indicator against its plan, of a measure of the battle map.
-pub(crate) const INDICATOR: &str = "indicator.";
-/// See [`INDICATOR`].
-pub(crate) const MEASURE: &str = "measure.";
-
-/// Whether an alarm is an indicator's or a measure's.
-pub(super) fn of_plan(alarm: &str) -> bool {
-    alarm.starts_with(INDICATOR) || alarm.starts_with(MEASURE)
-}
-
 /// The kind of a rule's alarms.
 pub(super) fn kind(domain: &str) -> AlarmKind {
     match domain {

@@ -169,8 +169,3 @@ pub(super) async fn unit_names(api: &Api) -> Result<impl Fn(&str) -> Option<Name
     let names = api.store.unit_names().await?;
     Ok(move |org: &str| names.get(org).map(|(zh, en)| name(zh, en)))
 }
-
-/// Name of an indicator or of a measure of the battle map, as its warning calls it.
-pub(super) fn plan_name(called: &str) -> Name {
-    name(called, called)
-}

@@ -1,5 +1,4 @@
-//! Warnings of rules, indicators and measures: from the group to the unit, to the warning, to its trace and
-//! the facts behind it.
+//! Warnings of rules: from the group to the unit, to the warning, to its trace and the facts behind it.
 
 use super::super::types::Name;
 use super::super::{Api, Problem, query};
@@ -8,7 +7,6 @@ use super::common::{
     unit_names,
 };
 use crate::people::{Action, Actor, Domain};
-use crate::risk::{INDICATOR, MEASURE};
 use crate::store::{AlarmRow, Filter};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -19,6 +17,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
+/// Alarms whose names begin like the one that is asked for: it and hardly another.
+const LIKE_MAX: i64 = 100;
 /// Facts named by one warning that are looked up.
 const FACTS_MAX: usize = 200;
 
@@ -72,11 +72,9 @@ pub(in crate::api) struct WarningRow {
     since: String,
     org: String,
     domain: String,
-    /// `rule`, `indicator` or `measure`.
-    source: String,
     /// The immutable version that said it: `P01#1`.
     rule: String,
-    /// Name of the rule, the indicator or the measure.
+    /// Name of the rule.
     name: Name,
     /// What it says.
     said: Name,
@@ -176,14 +174,6 @@ fn prefix(rule: &str) -> Result<String, Problem> {
     }
 }
 
-fn source(alarm: &str) -> &'static str {
-    match alarm {
-        _ if alarm.starts_with(INDICATOR) => "indicator",
-        _ if alarm.starts_with(MEASURE) => "measure",
-        _ => "rule",
-    }
-}
-
 /// Reads the versions of rules that warnings name.
 struct Namer<'a> {
     api: &'a Api,
@@ -209,11 +199,7 @@ impl Namer<'_> {
     }
 
     async fn row(&mut self, alarm: &AlarmRow) -> Result<WarningRow, Problem> {
-        let source = source(&alarm.alarm);
-        let title = match source {
-            "rule" => self.rule(&alarm.rule).await?.map(|file| name(&file.name_zh, &file.name_en)),
-            _ => Some(super::common::plan_name(&alarm.rule)),
-        };
+        let title = self.rule(&alarm.rule).await?.map(|file| name(&file.name_zh, &file.name_en));
         let isa =
             alarm.handled.as_ref().map(|handled| handled.state.view(&self.api.rules.alarm, crate::clock::now()).isa());
         Ok(WarningRow {
@@ -224,7 +210,6 @@ impl Namer<'_> {
             since: at(alarm.since.micros()),
             org: self.units.get(alarm.gateway.as_str()).cloned().unwrap_or_else(|| OrgPath::UNASSIGNED.to_owned()),
             domain: Domain::of_alarm_kind(&alarm.kind).name().to_owned(),
-            source: source.to_owned(),
             name: title.unwrap_or_else(|| name(&alarm.rule, &alarm.rule)),
             rule: alarm.rule.clone(),
             said: sentence(&alarm.why),
@@ -370,10 +355,10 @@ pub(in crate::api) async fn detail(
     if !about_domain.is_some_and(|domain| actor.may(Action::View, domain, &place)) {
         return Err(missing());
     }
-    let filter =
-        Filter { gateway: Some(gateway.to_string()), prefix: Some(alarm.to_string()), limit: 1, ..Filter::default() };
+    let (of, like) = (Some(gateway.to_string()), Some(alarm.to_string()));
+    let filter = Filter { gateway: of, prefix: like, limit: LIKE_MAX, ..Filter::default() };
     let rows_of = api.store.alarms(&filter).await?;
-    let row = rows_of.first().ok_or_else(missing)?;
+    let row = rows_of.iter().find(|row| row.alarm == alarm.as_str()).ok_or_else(missing)?;
     let level = known.state.as_ref().map(|_| row.to).filter(|level| *level != Level::Normal);
     let proof = api.store.proof(&gateway, &alarm, level).await?;
     let trace: Option<Value> = proof.and_then(|proof| serde_json::from_str(&proof.proof).ok());
