@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use minewatch_tests::aggregator::{Aggregator, Setup};
 use minewatch_tests::people::{Visitor, found, grant};
+use minewatch_tests::postgres::Postgres;
 use minewatch_tests::process::{binary, run, scratch};
 use minewatch_tests::wait::{eventually, when};
 use serde_json::{Value, json};
@@ -63,9 +64,10 @@ async fn warnings(visitor: &Visitor, query: &str) -> Result<Vec<Value>> {
 }
 
 /// An aggregator with two engineers and the simulator's contracts dropped into its folder; P01 stands.
-async fn scene(test: &str) -> Result<(Aggregator, [Visitor; 3], Vec<String>)> {
+async fn scene(test: &str, store_url: Option<String>) -> Result<(Aggregator, [Visitor; 3], Vec<String>)> {
     let folder = scratch(test)?;
-    let aggregator = Aggregator::start(&folder, &Setup { more: settings(&folder)?, ..Setup::default() }).await?;
+    let setup = Setup { more: settings(&folder)?, store_url, ..Setup::default() };
+    let aggregator = Aggregator::start(&folder, &setup).await?;
     let chief = found(&aggregator).await?;
     let engineer = chief.hire("engineer", json!([grant("engineer", "/")])).await?;
     let second = chief.hire("second", json!([grant("engineer", "/")])).await?;
@@ -84,7 +86,7 @@ async fn scene(test: &str) -> Result<(Aggregator, [Visitor; 3], Vec<String>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planted_risk_is_led_from_the_group_to_its_line_in_the_feed_and_others_see_nothing_of_it() -> Result<()> {
-    let (_aggregator, [chief, ..], planted) = scene("risk-drill").await?;
+    let (_aggregator, [chief, ..], planted) = scene("risk-drill", None).await?;
     let units = chief.done("GET", "/api/v1/risk/units?domain=procurement", None).await?;
     ensure!(units["units"][0]["org"] == "minmetals" && units["counts"]["orange"].as_i64() >= Some(2), "{units}");
     let below = chief.done("GET", "/api/v1/risk/units?org=minmetals&domain=procurement", None).await?;
@@ -136,7 +138,39 @@ async fn next_version(engineer: &Visitor, limit: u64) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_is_released_by_two_people_and_takes_over_while_warnings_stand() -> Result<()> {
-    let (mut aggregator, [chief, engineer, second], _) = scene("risk-release").await?;
+    release("risk-release", None).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_on_postgresql() -> Result<()> {
+    let postgres = Postgres::start()?;
+    release("risk-release-postgres", Some(postgres.url())).await
+}
+
+/// Puts the draft of engineer before a second person, who sends it back; a draft of nothing is thrown away.
+async fn sent_back(engineer: &Visitor, second: &Visitor, path: &str) -> Result<()> {
+    let asked = engineer.ask("POST", &format!("{path}/submit"), Some(json!({ "revision": 1 }))).await?;
+    ensure!(asked.status == 202, "{asked:?}");
+    let wordless = second.ask("POST", &format!("{path}/reject"), Some(json!({ "revision": 2 }))).await?;
+    ensure!(wordless.status == 400, "rejected without a reason: {wordless:?}");
+    let why = json!({ "revision": 2, "reason": "which contracts?" });
+    second.done("POST", &format!("{path}/reject"), Some(why)).await?;
+    let version = engineer.done("GET", path, None).await?;
+    ensure!(version["about"]["state"] == "draft" && version["about"]["reason"] == "which contracts?", "{version}");
+    let request = asked.body["request"].as_str().context("a request")?;
+    let late = second.ask("POST", &format!("/api/v1/requests/{request}/grant"), None).await?;
+    ensure!(late.status >= 400, "a request that was turned down is granted: {late:?}");
+    let text = version["text"].as_str().context("a text")?;
+    let other = json!({ "text": text.replace("id = \"P01\"", "id = \"X01\"").replace("version = 2", "version = 1"), "revision": 0 });
+    engineer.done("PUT", "/api/v1/rules/X01/versions/1", Some(other)).await?;
+    engineer.done("DELETE", "/api/v1/rules/X01/versions/1?revision=1", None).await?;
+    let gone = engineer.ask("GET", "/api/v1/rules/X01", None).await?;
+    ensure!(gone.status == 404, "a draft that was thrown away is there: {gone:?}");
+    Ok(())
+}
+
+async fn release(test: &str, store_url: Option<String>) -> Result<()> {
+    let (mut aggregator, [chief, engineer, second], _) = scene(test, store_url).await?;
     let standing = warnings(&chief, "rule=P01&limit=1000").await?;
     let text = next_version(&engineer, 2_700_000).await?;
     let bad = engineer
@@ -159,15 +193,16 @@ async fn a_rule_is_released_by_two_people_and_takes_over_while_warnings_stand() 
         )
         .await?;
     ensure!(frozen.status == 409, "a released version was written: {frozen:?}");
-    let asked = engineer.ask("POST", &format!("{path}/submit"), Some(json!({ "revision": 1 }))).await?;
+    sent_back(&engineer, &second, path).await?;
+    let asked = engineer.ask("POST", &format!("{path}/submit"), Some(json!({ "revision": 3 }))).await?;
     ensure!(asked.status == 202, "{asked:?}");
-    let own = engineer.ask("POST", &format!("{path}/approve"), Some(json!({ "revision": 2 }))).await?;
+    let own = engineer.ask("POST", &format!("{path}/approve"), Some(json!({ "revision": 4 }))).await?;
     ensure!(own.status == 409, "its author approved it: {own:?}");
     let requests = second.done("GET", "/api/v1/requests", None).await?;
     ensure!(requests[0]["target"] == "rule.p01.2", "{requests}");
     let before = chief.done("GET", "/api/v1/rules/P01", None).await?;
     ensure!(before["row"]["version"] == 1 && before["row"]["submitted"] == 2, "{}", before["row"]);
-    second.done("POST", &format!("{path}/approve"), Some(json!({ "revision": 2 }))).await?;
+    second.done("POST", &format!("{path}/approve"), Some(json!({ "revision": 4 }))).await?;
     // Killed before anybody can be sure that the engine has taken it over: nothing may be lost.
     aggregator.program().kill_9()?;
     aggregator.restart().await?;
@@ -191,7 +226,7 @@ async fn a_rule_is_released_by_two_people_and_takes_over_while_warnings_stand() 
     }
     // Withdrawn without a restart: version 1 judges again, and its warnings come back.
     let asked = second
-        .ask("POST", &format!("{path}/withdraw"), Some(json!({ "revision": 3, "reason": "limit was too high" })))
+        .ask("POST", &format!("{path}/withdraw"), Some(json!({ "revision": 5, "reason": "limit was too high" })))
         .await?;
     ensure!(asked.status == 202, "{asked:?}");
     let request = asked.body["request"].as_str().context("a request")?.to_owned();
